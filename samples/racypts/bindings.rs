@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's `bindings`, and beside them what bindgen made of `helpers.h`.
+
+#![allow(
+    clippy::all,
+    dead_code,
+    improper_ctypes,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    unused_imports
+)]
+
+pub(crate) use kernel::bindings::*;
+use kernel::ffi;
+
+include!(env!("RACYPTS_GENERATED"));
+
+/// A table of C function pointers that never changes after it is built.
+#[repr(transparent)]
+pub(crate) struct Table<T>(T);
+
+// SAFETY: A `Table` is only ever read.
+unsafe impl<T> Sync for Table<T> {}
+
+impl<T> Table<T> {
+    /// Wraps `table`.
+    pub(crate) const fn new(table: T) -> Self {
+        Self(table)
+    }
+
+    /// The address that C wants.
+    pub(crate) const fn as_ptr(&self) -> *const T {
+        &self.0
+    }
+}
