@@ -4,16 +4,143 @@
  * cannot reach, and that the kernel crate has no helper for.
  */
 
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
+#include <linux/idr.h>
 #include <linux/kref.h>
 #include <linux/lockdep.h>
+#include <linux/namei.h>
+#include <linux/poll.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
+#include <linux/wait.h>
 
 void rdevpts_inode_lock_parent(struct inode *inode);
 void rdevpts_inode_lock_parent(struct inode *inode)
 {
 	inode_lock_nested(inode, I_MUTEX_PARENT);
+}
+
+void rdevpts_tty_kref_get(struct tty_struct *tty);
+void rdevpts_tty_kref_get(struct tty_struct *tty)
+{
+	tty_kref_get(tty);
+}
+
+void rdevpts_tty_driver_kref_get(struct tty_driver *driver);
+void rdevpts_tty_driver_kref_get(struct tty_driver *driver)
+{
+	tty_driver_kref_get(driver);
+}
+
+void rdevpts_tty_set_lock_subclass(struct tty_struct *tty);
+void rdevpts_tty_set_lock_subclass(struct tty_struct *tty)
+{
+	lockdep_set_subclass(&tty->legacy_mutex, TTY_LOCK_SLAVE);
+}
+
+void rdevpts_tty_set_termios_subclass(struct tty_struct *tty);
+void rdevpts_tty_set_termios_subclass(struct tty_struct *tty)
+{
+	lockdep_set_subclass(&tty->termios_rwsem, TTY_LOCK_SLAVE);
+}
+
+void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port);
+void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port)
+{
+	lockdep_set_subclass(&port->buf.lock, TTY_LOCK_SLAVE);
+}
+
+bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr);
+bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr)
+{
+	return test_bit(nr, addr);
+}
+
+void rdevpts_wake_up_interruptible(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible(wait_queue_head_t *wait)
+{
+	wake_up_interruptible(wait);
+}
+
+void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait)
+{
+	wake_up_interruptible_poll(wait, EPOLLIN);
+}
+
+void rdevpts_set_fsnotify_nonotify(struct file *file);
+void rdevpts_set_fsnotify_nonotify(struct file *file)
+{
+	file_set_fsnotify_mode(file, FMODE_NONOTIFY);
+}
+
+/* The VFS: src/vfs */
+
+void rdevpts_inode_lock(struct inode *inode);
+void rdevpts_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void rdevpts_inode_unlock(struct inode *inode);
+void rdevpts_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+void rdevpts_inode_assert_locked(struct inode *inode);
+void rdevpts_inode_assert_locked(struct inode *inode)
+{
+	lockdep_assert_held_write(&inode->i_rwsem);
+}
+
+void rdevpts_fsnotify_create(struct inode *dir, struct dentry *dentry);
+void rdevpts_fsnotify_create(struct inode *dir, struct dentry *dentry)
+{
+	fsnotify_create(dir, dentry);
+}
+
+void rdevpts_fsnotify_unlink(struct inode *dir, struct dentry *dentry);
+void rdevpts_fsnotify_unlink(struct inode *dir, struct dentry *dentry)
+{
+	fsnotify_unlink(dir, dentry);
+}
+
+struct dentry *rdevpts_dget(struct dentry *dentry);
+struct dentry *rdevpts_dget(struct dentry *dentry)
+{
+	return dget(dentry);
+}
+
+struct dentry *rdevpts_try_lookup(struct dentry *dir, const char *name);
+struct dentry *rdevpts_try_lookup(struct dentry *dir, const char *name)
+{
+	return try_lookup_noperm(&QSTR(name), dir);
+}
+
+kuid_t rdevpts_current_fsuid(void);
+kuid_t rdevpts_current_fsuid(void)
+{
+	return current_fsuid();
+}
+
+kgid_t rdevpts_current_fsgid(void);
+kgid_t rdevpts_current_fsgid(void)
+{
+	return current_fsgid();
+}
+
+const struct cred *rdevpts_current_cred(void);
+const struct cred *rdevpts_current_cred(void)
+{
+	return current_cred();
+}
+
+void rdevpts_ida_init(struct ida *ida);
+void rdevpts_ida_init(struct ida *ida)
+{
+	ida_init(ida);
 }

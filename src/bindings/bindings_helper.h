@@ -10,8 +10,7 @@
 #include <linux/fs_parser.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
-#include <linux/nsproxy.h>
-#include <linux/sysctl.h>
+#include <linux/statfs.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>

@@ -5,6 +5,8 @@
 //! Names that bindgen made here hide the kernel crate's of the same name (which has some as opaque types only); every
 //! other name is the kernel crate's own, so a pointer means the same on both sides.
 
+mod fops;
+
 mod raw {
     #![allow(
         clippy::all,
@@ -26,4 +28,5 @@ mod raw {
     include!(concat!(env!("RDEVPTS_BINDINGS_DIR"), "/helpers_generated.rs"));
 }
 
+pub(crate) use fops::FileOps;
 pub(crate) use raw::*;
