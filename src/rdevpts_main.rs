@@ -8,6 +8,8 @@ use kernel::prelude::*;
 
 #[allow(unsafe_code)]
 mod bindings;
+#[allow(unsafe_code)]
+mod tty;
 
 module! {
     type: Rdevpts,

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The files of masters: the tty core's `file_operations` with some of its entries replaced.
+//!
+//! The C driver does the same with `tty_default_fops()`, which is not exported; a registered driver's character device
+//! carries the same table.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    driver::Driver,
+    operations::{master_end, Master},
+    pair::Ends,
+    tty_struct::Tty,
+};
+use crate::bindings::{self, FileOps};
+use core::{
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
+use kernel::{
+    error::from_result,
+    fs::File,
+    prelude::*,
+    sync::{aref::ARef, Arc, SetOnce},
+    types::NotThreadSafe,
+};
+
+/// The tty core's file operations.
+///
+/// # Invariants
+///
+/// `0` is the table that the tty core gave the character device of a registered driver, which is part of the kernel
+/// image: it stays for good.
+#[derive(Clone, Copy)]
+pub(super) struct CoreFops(pub(super) &'static bindings::file_operations);
+
+// SAFETY: The table is read-only data of the kernel.
+unsafe impl Send for CoreFops {}
+// SAFETY: As above.
+unsafe impl Sync for CoreFops {}
+
+impl CoreFops {
+    /// The table, from the character device of a driver that was registered with `TTY_DRIVER_DYNAMIC_ALLOC`.
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` where it has no such device.
+    pub(super) fn of(driver: &Driver) -> Result<Self> {
+        // SAFETY: A registered driver with that flag has one character device; without, the table has NULLs.
+        let ops = unsafe {
+            let cdev = *(*driver.as_ptr()).cdevs;
+            if cdev.is_null() {
+                return Err(ENXIO);
+            }
+            (*cdev).ops
+        };
+        // SAFETY: The tty core's table is static; NULL is not, and refused.
+        // INVARIANT: tty_cdev_add() put it there.
+        unsafe { ops.as_ref() }.map(Self).ok_or(ENXIO)
+    }
+
+    /// `tty_open()`.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be under construction by `open(2)`, and `inode` valid; of it, only `i_rdev` is read.
+    pub(super) unsafe fn open(self, inode: *mut bindings::inode, file: *mut bindings::file) -> Result {
+        let open = self.0.open.ok_or(EIO)?;
+        // SAFETY: The core's own function; the rest is the caller's promise.
+        kernel::error::to_result(unsafe { open(inode, file) })
+    }
+
+    /// `tty_release()`.
+    ///
+    /// # Safety
+    ///
+    /// `file` must have been opened by [`open`](Self::open), and not be released yet.
+    pub(super) unsafe fn release(self, inode: *mut bindings::inode, file: *mut bindings::file) {
+        if let Some(release) = self.0.release {
+            // SAFETY: The core's own function; the rest is the caller's promise. It returns 0, always.
+            unsafe { release(inode, file) };
+        }
+    }
+}
+
+/// A master's file that `open(2)` is making and the tty core does not know yet.
+#[must_use]
+pub(crate) struct OpeningFile<'a> {
+    file: *mut bindings::file,
+    _borrow: PhantomData<&'a File>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> OpeningFile<'a> {
+    /// The file.
+    pub(crate) fn file(&self) -> &File {
+        // SAFETY: The file is valid for `'a` (see `MasterFops::open`); nobody else has it yet, so no `fdget_pos()`.
+        unsafe { File::from_raw_file(self.file) }
+    }
+
+    /// The C object.
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
+        self.file
+    }
+}
+
+/// A master's file that the tty core has opened on a new pair. Dropped, it is closed again.
+///
+/// # Invariants
+///
+/// `file` was opened by `core`, and is not released.
+#[must_use = "closes the file when dropped"]
+pub(crate) struct Opened<'a, P: 'static> {
+    core: CoreFops,
+    file: *mut bindings::file,
+    ends: Arc<Ends<P>>,
+    _borrow: PhantomData<&'a File>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a, P: 'static> Opened<'a, P> {
+    /// Takes charge of `opening`, which the tty core has opened.
+    ///
+    /// # Safety
+    ///
+    /// `core.open()` succeeded for the file.
+    pub(super) unsafe fn new(core: CoreFops, opening: OpeningFile<'a>, ends: Arc<Ends<P>>) -> Self {
+        // INVARIANT: The caller's promise.
+        Self {
+            core,
+            file: opening.file,
+            ends,
+            _borrow: PhantomData,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// What the driver keeps for the new pair.
+    pub(crate) fn pair(&self) -> &P {
+        self.ends.pair()
+    }
+
+    /// The slave of the new pair.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` if it had none, which cannot be.
+    pub(crate) fn slave(&self) -> Result<ARef<Tty>> {
+        // SAFETY: The file is open by the invariant, on a master with `Ends<P>`.
+        let end = unsafe { master_end::<P>(self.file) }.ok_or(EIO)?;
+        Ok(ARef::from(end.link()))
+    }
+}
+
+impl<P: 'static> Drop for Opened<'_, P> {
+    fn drop(&mut self) {
+        // SAFETY: The file is open by the invariant, and whoever drops this does not go on to use it. The inode is the
+        // file's own.
+        unsafe { self.core.release((*self.file).f_inode, self.file) };
+    }
+}
+
+/// The file operations of a driver's masters, in a static of the driver ([`Master::fops`]), so that they are there as long
+/// as its code.
+pub(crate) struct FopsCell(SetOnce<Table>);
+
+struct Table(bindings::file_operations);
+
+// SAFETY: A table of functions, constant once made.
+unsafe impl Send for Table {}
+// SAFETY: As above.
+unsafe impl Sync for Table {}
+
+impl FopsCell {
+    /// A table that [`PtyDriver::new`](super::PtyDriver::new) fills.
+    pub(crate) const fn new() -> Self {
+        Self(SetOnce::new())
+    }
+
+    /// Fills the table, unless it is.
+    pub(super) fn populate<M: Master>(&'static self, core: CoreFops) {
+        // A second driver of the same type has the same table.
+        self.0.populate(Table(MasterFops::<M>::table(core)));
+    }
+
+    /// The operations for the inode of the node that masters are opened through.
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` before [`PtyDriver::new`](super::PtyDriver::new).
+    pub(crate) fn get(&'static self) -> Result<FileOps> {
+        let table = self.0.as_ref().ok_or(ENXIO)?;
+        // SAFETY: Static. `MasterFops` may be called on any inode: they use the file alone.
+        Ok(unsafe { FileOps::new(NonNull::from(&table.0)) })
+    }
+}
+
+/// `struct file_operations` for the node that masters are opened through.
+pub(super) struct MasterFops<M: Master>(PhantomData<M>);
+
+impl<M: Master> MasterFops<M> {
+    /// The core's table with what a master replaces. Needs no `owner`: a file pins its mount, that pins the module, and
+    /// a reference of its own would be lost when a hangup replaces the file's operations.
+    pub(super) fn table(core: CoreFops) -> bindings::file_operations {
+        bindings::file_operations {
+            owner: ptr::null_mut(),
+            open: Some(Self::open),
+            release: Some(Self::release),
+            unlocked_ioctl: Some(Self::unlocked_ioctl),
+            #[cfg(CONFIG_COMPAT)]
+            compat_ioctl: Some(Self::compat_ioctl),
+            ..*core.0
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `do_dentry_open()`: `inode` and `file` are valid, and `file` is not visible to anybody else.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: Both are valid, and the file is being opened.
+        unsafe {
+            bindings::nonseekable_open(inode, file);
+            // Events on a node that everybody shares would tell others the timing of one's keystrokes.
+            bindings::rdevpts_set_fsnotify_nonotify(file);
+        }
+        let opening = OpeningFile {
+            file,
+            _borrow: PhantomData,
+            _not_send: NotThreadSafe,
+        };
+        from_result(|| {
+            let opened = M::open_file(opening)?;
+            // From here on the file's own `release` closes it. `ends` is an `Arc` to give back.
+            let mut opened = core::mem::ManuallyDrop::new(opened);
+            // SAFETY: The value is not used, nor dropped as a whole, after this.
+            unsafe { ptr::drop_in_place(&mut opened.ends) };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by `__fput()` on a file that [`open`](Self::open) succeeded for and no hangup has touched.
+    unsafe extern "C" fn release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The core has the file open until its own `release`, below.
+        if let Some(end) = unsafe { master_end::<M::Pair>(file) } {
+            M::release_file(&end);
+        }
+        // SAFETY: A file of `open` was opened by the core, whose table the master driver's state has.
+        unsafe { Self::core_of(file).release(inode, file) };
+        0
+    }
+
+    /// The core's table, for a file that is open.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be open on a master of this driver.
+    unsafe fn core_of(file: *mut bindings::file) -> CoreFops {
+        // SAFETY: See `master_end`. The driver of a tty has its character device until it is unregistered, which takes
+        // the module's exit.
+        unsafe {
+            let private = (*file).private_data.cast::<bindings::tty_file_private>();
+            let driver = (*(*private).tty).driver;
+            CoreFops(&*(**(*driver).cdevs).ops)
+        }
+    }
+
+    /// What the driver answers itself; `None` for the core's.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be open on a master of this driver.
+    unsafe fn file_ioctl(file: *mut bindings::file, cmd: c_uint, arg: usize) -> Option<c_long> {
+        // SAFETY: The file is open.
+        let end = unsafe { master_end::<M::Pair>(file) }?;
+        // SAFETY: The file is valid for the call; an ioctl takes no `fdget_pos()`.
+        let file = unsafe { File::from_raw_file(file) };
+        match M::file_ioctl(&end, file, cmd, arg) {
+            Ok(result) => result,
+            Err(error) => Some(from_result(|| Err(error))),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `vfs_ioctl()` on an open file.
+    unsafe extern "C" fn unlocked_ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+        // SAFETY: The file is open, on a master of ours.
+        if let Some(result) = unsafe { Self::file_ioctl(file, cmd, arg) } {
+            return result;
+        }
+        // SAFETY: The file is open, on a master of ours.
+        match unsafe { Self::core_of(file) }.0.unlocked_ioctl {
+            // SAFETY: The core's own function, with the caller's arguments.
+            Some(ioctl) => unsafe { ioctl(file, cmd, arg) },
+            None => from_result(|| Err(ENOTTY)),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the compat `ioctl(2)` on an open file; `arg` is not widened yet.
+    #[cfg(CONFIG_COMPAT)]
+    unsafe extern "C" fn compat_ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+        // SAFETY: The file is open, on a master of ours.
+        if let Some(result) = unsafe { Self::file_ioctl(file, cmd, arg & 0xffff_ffff) } {
+            return result;
+        }
+        // SAFETY: The file is open, on a master of ours.
+        match unsafe { Self::core_of(file) }.0.compat_ioctl {
+            // SAFETY: The core's own function, with the caller's arguments.
+            Some(ioctl) => unsafe { ioctl(file, cmd, arg) },
+            None => from_result(|| Err(ENOTTY)),
+        }
+    }
+}

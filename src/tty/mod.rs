@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A safe layer over the tty core for drivers of pseudo-terminal pairs.
+//!
+//! It knows nothing of file systems: a driver says how a slave is found from an open file, and what both ends do, in
+//! the traits [`PtyEnd`], [`Master`] and [`Slave`]; this layer makes the two `tty_struct`s, links them, and calls the
+//! driver.
+//!
+//! # What is supported
+//!
+//! Pairs of two ends of type `TTY_DRIVER_TYPE_PTY`, made when a master is opened, through the exported functions of the
+//! tty core alone (see [`pair`] for how). Serial ports, consoles and legacy (BSD) ptys are not.
+//!
+//! # Lock order
+//!
+//! Outermost first; see `Documentation/locking.rst` for the whole picture.
+//!
+//! 1. [`PtyDriver`]'s creation mutex
+//! 2. `tty_mutex` (the tty core's)
+//! 3. `tty->legacy_mutex` of the master, then of the slave (`TTY_LOCK_SLAVE`)
+//! 4. `tty->ldisc_sem`, `tty->termios_rwsem`, `tty->atomic_write_lock`
+//! 5. the flip buffer's `buf->lock`
+//! 6. [`Port`]'s producer lock (a spinlock, interrupts disabled), `tty->ctrl.lock`
+//!
+//! C headers: [`include/linux/tty.h`](srctree/include/linux/tty.h),
+//! [`include/linux/tty_driver.h`](srctree/include/linux/tty_driver.h),
+//! [`include/linux/tty_port.h`](srctree/include/linux/tty_port.h).
+
+mod driver;
+mod file;
+pub(crate) mod ioctl;
+mod operations;
+pub(crate) mod pair;
+mod port;
+mod process;
+mod termios;
+mod tty_struct;
+
+pub(crate) use file::{FopsCell, Opened, OpeningFile};
+pub(crate) use operations::{End, Master, PtyEnd, Slave};
+pub(crate) use pair::{Names, PtyDriver};
+pub(crate) use port::Port;
+pub(crate) use termios::Termios;
+pub(crate) use tty_struct::{Flag, Tty};

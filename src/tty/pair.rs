@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making a pair of linked terminals from functions that the tty core exports.
+//!
+//! The C driver makes its pairs with `alloc_tty_struct()` and `tty_init_dev()`, which modules cannot call. Two ways into
+//! `tty_init_dev()` are exported, each for one `tty_struct`:
+//!
+//! - `tty_kopen_exclusive()`, for the **slave**: opens a terminal for the kernel. It refuses drivers that have a
+//!   `lookup` operation, as the slaves' driver must. So there is a second driver, the *nursery*, of a single line that is
+//!   never entered into its table; its `install` turns the newborn into a slave: it replaces `tty->driver` (with its
+//!   reference) and `tty->ops` by the real driver's.
+//! - the tty core's `open`, for the **master**, on the file that user space is opening. Of the inode it reads `i_rdev`
+//!   alone, so it gets one of ours with the number of the masters' driver in place of the 5:2 of the node.
+//!
+//! The two are linked in the master's `open` operation. From then on the core sees what `pty_common_install()` makes,
+//! and all else goes its normal way, release included.
+//!
+//! # Fields of the core's that are written here
+//!
+//! Each is private to the core by custom, and each write happens before any other thread can reach the object:
+//! `tty->driver`, `ops`, `port`, `termios`, `count`, `driver_data` (in `install`, where drivers write the last four);
+//! `index`, `name` (after `tty_init_dev()`, which still compares the index with the one it allocated); `link` (both);
+//! `TTY_PORT_KOPENED` of `port->iflags`, cleared when the master's open file takes the kernel's place in the slave's
+//! count.
+//!
+//! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c),
+//! [`drivers/tty/pty.c`](srctree/drivers/tty/pty.c)
+
+use super::{
+    driver::{Config, Driver, Unregistered},
+    file::{CoreFops, Opened, OpeningFile},
+    operations::{Master, Operations, Slave},
+    port::Port,
+    termios::Termios,
+    tty_struct::Tty,
+};
+use crate::bindings;
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::{self, addr_of_mut, NonNull},
+};
+use kernel::{
+    error::{from_err_ptr, from_result},
+    fs::File,
+    new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{ordering::Relaxed, Atomic},
+        Arc, Mutex,
+    },
+    types::ForeignOwnable,
+};
+
+/// `tty_buffer_set_limit()` of each end, as the C driver has it: bytes in flight.
+const BUFFER_LIMIT: i32 = 8192;
+
+/// What the two ends of a pair share: their ports, and the driver's own.
+///
+/// Each `tty_struct` of the pair owns a reference (`driver_data`) from its `install` to its `cleanup`.
+#[pin_data]
+pub(crate) struct Ends<P> {
+    #[pin]
+    master_port: Port,
+    #[pin]
+    slave_port: Port,
+    #[pin]
+    pair: P,
+}
+
+impl<P> Ends<P> {
+    fn new(pair: impl PinInit<P, Error>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                master_port <- Port::new(BUFFER_LIMIT),
+                slave_port <- Port::new(BUFFER_LIMIT),
+                pair <- pair,
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// The master's input.
+    pub(super) fn master_port(&self) -> &Port {
+        &self.master_port
+    }
+
+    /// The slave's input.
+    pub(super) fn slave_port(&self) -> &Port {
+        &self.slave_port
+    }
+
+    /// What the driver keeps for the pair.
+    pub(super) fn pair(&self) -> &P {
+        &self.pair
+    }
+}
+
+/// What the drivers of a pair are called in `/proc/tty/drivers`, and how many pairs there can be.
+pub(crate) struct Names {
+    /// The masters' driver.
+    pub(crate) master: &'static CStr,
+    /// The slaves' driver.
+    pub(crate) slave: &'static CStr,
+    /// The nursery, see the module's documentation.
+    pub(crate) nursery: &'static CStr,
+    /// The number of pairs at most, so also of minor numbers.
+    pub(crate) lines: u32,
+}
+
+/// A creation under way, on the stack of the task that opens a master.
+struct Creation<P> {
+    ends: Arc<Ends<P>>,
+    /// The file that the master is for.
+    file: *mut bindings::file,
+    /// The slave, once it is made.
+    slave: *mut bindings::tty_struct,
+    index: c_int,
+    /// Whether master and slave are linked: from then on the master's release takes the slave with it.
+    linked: bool,
+}
+
+/// A driver of pseudo-terminals: masters, slaves, and the nursery.
+///
+/// # Invariants
+///
+/// - `driver_state` of the masters' driver and of the nursery points to this object, which is pinned and outlives them.
+/// - `creator` and `creation` are NULL, or `creating` is held by the task `creator`, on whose stack `creation` is.
+#[pin_data]
+pub(crate) struct PtyDriver<M: Master, S: Slave<Pair = M::Pair>> {
+    // The drivers go first, their operations use what is below.
+    ptm: Driver,
+    nursery: Driver,
+    pts: Driver,
+    core: CoreFops,
+    /// Of this, `tty_open()` reads `i_rdev`, the masters' device number, and nothing else.
+    device: KBox<MaybeUninit<bindings::inode>>,
+    creator: Atomic<*mut bindings::task_struct>,
+    creation: Atomic<*mut Creation<M::Pair>>,
+    #[pin]
+    creating: Mutex<()>,
+    _ends: PhantomData<fn() -> (M, S)>,
+}
+
+// SAFETY: The drivers may be unregistered on any thread, and what `creation` points to is only used by its own thread.
+unsafe impl<M: Master, S: Slave<Pair = M::Pair>> Send for PtyDriver<M, S> {}
+// SAFETY: `&self` allows `open`, which `creating` serialises, and reads of what does not change after the construction.
+unsafe impl<M: Master, S: Slave<Pair = M::Pair>> Sync for PtyDriver<M, S> {}
+
+impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
+    const MASTER_OPS: bindings::tty_operations = bindings::tty_operations {
+        lookup: Some(Self::master_lookup),
+        install: Some(Self::master_install),
+        open: Some(Self::master_open),
+        ..Operations::<M, true>::TABLE
+    };
+
+    const SLAVE_OPS: bindings::tty_operations = bindings::tty_operations {
+        lookup: Some(Self::slave_lookup),
+        install: Some(Self::slave_install),
+        ..Operations::<S, false>::TABLE
+    };
+
+    const NURSERY_OPS: bindings::tty_operations = bindings::tty_operations {
+        install: Some(Self::nursery_install),
+        ..Operations::<S, false>::TABLE
+    };
+
+    /// Registers the drivers, with major numbers of the kernel's choice, and fills [`Master::fops`].
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EBUSY` where no major number is left.
+    pub(crate) fn new(names: Names, module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(&this in Self {
+            creating <- new_mutex!((), "PtyDriver::creating"),
+            creator: Atomic::new(ptr::null_mut()),
+            creation: Atomic::new(ptr::null_mut()),
+            pts: Unregistered::new(
+                Config {
+                    driver_name: names.slave,
+                    name: c"pts",
+                    lines: names.lines,
+                    subtype: bindings::tty_driver_subtype_PTY_TYPE_SLAVE,
+                    flags: MANY,
+                    termios: Termios::pty(),
+                    ops: &Self::SLAVE_OPS,
+                },
+                module,
+            )?.register()?,
+            nursery: {
+                let driver = Unregistered::new(
+                    Config {
+                        driver_name: names.nursery,
+                        name: c"pts",
+                        lines: 1,
+                        subtype: bindings::tty_driver_subtype_PTY_TYPE_SLAVE,
+                        flags: 0,
+                        termios: Termios::pty(),
+                        ops: &Self::NURSERY_OPS,
+                    },
+                    module,
+                )?;
+                // SAFETY: NURSERY_OPS take it for a `Self`; `this` is pinned, and drops the driver before itself.
+                unsafe { driver.set_state(this.as_ptr().cast()) };
+                driver.register()?
+            },
+            ptm: {
+                let driver = Unregistered::new(
+                    Config {
+                        driver_name: names.master,
+                        name: c"ptm",
+                        lines: names.lines,
+                        subtype: bindings::tty_driver_subtype_PTY_TYPE_MASTER,
+                        flags: MANY,
+                        termios: Termios::pty_raw(),
+                        ops: &Self::MASTER_OPS,
+                    },
+                    module,
+                )?;
+                // SAFETY: MASTER_OPS take it for a `Self`; `this` is pinned, and drops the driver before itself.
+                unsafe { driver.set_state(this.as_ptr().cast()) };
+                driver.register()?
+            },
+            core: {
+                let core = CoreFops::of(ptm)?;
+                M::fops().populate::<M>(core);
+                core
+            },
+            device: {
+                let mut inode = KBox::<bindings::inode>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+                // SAFETY: The inode is ours, and a field of plain old data.
+                unsafe { addr_of_mut!((*inode.as_mut_ptr()).i_rdev).write(ptm.first_dev()) };
+                inode
+            },
+            _ends: PhantomData,
+        })
+    }
+
+    /// The major number of the slaves; the minor is the index.
+    pub(crate) fn slave_major(&self) -> u32 {
+        self.pts.major()
+    }
+
+    /// Makes a pair of number `index`, with `opening` as its master's file, and has it carry `pair`.
+    ///
+    /// The slave is closed as yet, and nothing leads to it but its master. `PtyEnd::open` of the master is called.
+    /// Sleeps; the caller holds no lock of the tty core.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; what `pair` or `PtyEnd::open` fails with. `PtyEnd::remove` was called then, unless `pair` failed.
+    pub(crate) fn open<'a>(
+        &self,
+        opening: OpeningFile<'a>,
+        index: u32,
+        pair: impl PinInit<M::Pair, Error>,
+    ) -> Result<Opened<'a, M::Pair>> {
+        let index = c_int::try_from(index)?;
+        let ends = Ends::new(pair)?;
+        let creation = UnsafeCell::new(Creation {
+            ends: ends.clone(),
+            file: opening.as_ptr(),
+            slave: ptr::null_mut(),
+            index,
+            linked: false,
+        });
+
+        let creating = self.creating.lock();
+        // INVARIANT: `creating` is held, by this task, and `creation` is on its stack; both are reset before that ends.
+        self.creation.store(creation.get(), Relaxed);
+        // SAFETY: Always sound; the pointer is only compared.
+        self.creator.store(unsafe { bindings::get_current() }, Relaxed);
+        // SAFETY: `creation` is published to this task's callbacks, and nowhere borrowed.
+        let result = unsafe { self.create(creation.get()) };
+        self.creator.store(ptr::null_mut(), Relaxed);
+        self.creation.store(ptr::null_mut(), Relaxed);
+        drop(creating);
+
+        match result {
+            // SAFETY: The core opened the file.
+            Ok(()) => Ok(unsafe { Opened::new(self.core, opening, ends) }),
+            Err(error) => {
+                // The ends may never have been installed, so that nobody told the driver.
+                M::remove(ends.pair());
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes slave and master.
+    ///
+    /// # Safety
+    ///
+    /// `creating` is held, and `creation` is the one under way.
+    unsafe fn create(&self, creation: *mut Creation<M::Pair>) -> Result {
+        // SAFETY: No requirement but a device number. Calls `nursery_install` on this task.
+        let slave = from_err_ptr(unsafe { bindings::tty_kopen_exclusive(self.nursery.first_dev()) })?;
+        // SAFETY: The slave is ours, locked, and nobody else knows it. Lock classes are set while the locks are free.
+        unsafe {
+            (*creation).slave = slave;
+            set_index(slave, (*creation).index);
+            bindings::tty_unlock(slave);
+            bindings::rdevpts_tty_set_lock_subclass(slave);
+            bindings::rdevpts_tty_set_termios_subclass(slave);
+            (*creation).ends.slave_port().set_slave_lock_class();
+        }
+
+        // `tty_open()` reads no more of the inode than `i_rdev`.
+        let inode = self.device.as_ptr().cast_mut();
+        // SAFETY: The file is being opened (`OpeningFile`). Calls the `master_*` operations on this task.
+        let result = unsafe { self.core.open(inode, (*creation).file) };
+        // SAFETY: The callbacks have returned. A slave that is not linked is still only ours: open for the kernel,
+        // unlocked.
+        unsafe {
+            if result.is_err() && !(*creation).linked {
+                bindings::tty_kclose(slave);
+            }
+        }
+        result
+    }
+
+    /// The creation that the current task has under way.
+    fn current_creation(&self) -> Option<NonNull<Creation<M::Pair>>> {
+        // SAFETY: Always sound; the pointer is only compared.
+        let current = unsafe { bindings::get_current() };
+        // Another task's pointer cannot compare equal, so the store and this load are by one thread.
+        (self.creator.load(Relaxed) == current)
+            .then(|| NonNull::new(self.creation.load(Relaxed)))
+            .flatten()
+    }
+
+    /// The creation that the current task has under way, from an operation of `driver`.
+    ///
+    /// # Safety
+    ///
+    /// `driver` must be the masters' or the nursery.
+    unsafe fn creation_of(driver: *mut bindings::tty_driver) -> Result<NonNull<Creation<M::Pair>>> {
+        // SAFETY: By the type invariant. Terminals of a driver keep the module, so `Self`.
+        let this = unsafe { &*(*driver).driver_state.cast::<Self>() };
+        this.current_creation().ok_or(EIO)
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_init_dev()` under `tty_mutex` and the new tty's lock, for the nursery.
+    unsafe extern "C" fn nursery_install(
+        driver: *mut bindings::tty_driver,
+        tty: *mut bindings::tty_struct,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: `driver` is the nursery. The creation is this task's, which is inside `create`.
+            unsafe {
+                let creation = Self::creation_of(driver)?.as_ptr();
+                let this = &*(*driver).driver_state.cast::<Self>();
+                let ends = &(*creation).ends;
+                adopt(tty, this.pts.as_ptr(), ends.slave_port(), ends.clone());
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_init_dev()` under `tty_mutex` and the new tty's lock, for the masters' driver.
+    unsafe extern "C" fn master_install(
+        driver: *mut bindings::tty_driver,
+        tty: *mut bindings::tty_struct,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
+            unsafe {
+                let creation = Self::creation_of(driver)?.as_ptr();
+                let ends = &(*creation).ends;
+                adopt(tty, driver, ends.master_port(), ends.clone());
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_init_dev()`, which `slave_lookup` never lets happen.
+    unsafe extern "C" fn slave_install(
+        _: *mut bindings::tty_driver,
+        _: *mut bindings::tty_struct,
+    ) -> c_int {
+        EIO.to_errno()
+    }
+
+    /// A master is new, for the file that `open` makes, or not to be had: NULL has the core make it.
+    ///
+    /// # Safety
+    ///
+    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the masters' driver.
+    unsafe extern "C" fn master_lookup(
+        driver: *mut bindings::tty_driver,
+        file: *mut bindings::file,
+        _: c_int,
+    ) -> *mut bindings::tty_struct {
+        // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
+        let ours = unsafe { Self::creation_of(driver).is_ok_and(|creation| (*creation.as_ptr()).file == file) };
+        if ours {
+            ptr::null_mut()
+        } else {
+            EIO.to_ptr()
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the slaves' driver, with a file that is being opened.
+    unsafe extern "C" fn slave_lookup(
+        driver: *mut bindings::tty_driver,
+        file: *mut bindings::file,
+        _: c_int,
+    ) -> *mut bindings::tty_struct {
+        // SAFETY: The file is valid for the call, and nobody else has it yet.
+        let tty: ARef<Tty> = match S::lookup(unsafe { File::from_raw_file(file) }) {
+            Ok(tty) => tty,
+            Err(error) => return error.to_ptr(),
+        };
+        let ptr = tty.as_ptr();
+        // SAFETY: The tty is live: `tty` is a reference. Its port lives as long. `driver` says that it is a slave of ours,
+        // so has a port; `itty` is reset under `tty_mutex`, which the caller holds.
+        let unreleased = unsafe { (*ptr).driver == driver && (*(*ptr).port).itty == ptr };
+        // The caller takes a reference of its own when we are gone. It may: a tty that is not released still has its
+        // first one, and `release_tty()` needs the mutex that the caller holds.
+        if unreleased {
+            ptr
+        } else {
+            EIO.to_ptr()
+        }
+    }
+
+    /// Links the new master to its slave, then opens it.
+    ///
+    /// # Safety
+    ///
+    /// Called by `tty_open()` with the master's `tty_lock()` held.
+    unsafe extern "C" fn master_open(tty: *mut bindings::tty_struct, file: *mut bindings::file) -> c_int {
+        // SAFETY: A master's driver is the masters'. The creation is this task's, which is inside `create`: its slave is
+        // made and known to nobody else, and the master is known to this task alone. The slave now counts its open
+        // master, as check_tty_count() wants it, in place of the kernel.
+        unsafe {
+            let creation = match Self::creation_of((*tty).driver) {
+                Ok(creation) => creation.as_ptr(),
+                Err(error) => return error.to_errno(),
+            };
+            let slave = (*creation).slave;
+            set_index(tty, (*creation).index);
+            (*slave).link = tty;
+            (*tty).link = slave;
+            (*creation).linked = true;
+            (*creation).ends.slave_port().clear_kopened();
+            Operations::<M, true>::open(tty, file)
+        }
+    }
+}
+
+/// For drivers of many lines: no table of them, one character device for all.
+const MANY: bindings::tty_driver_flag = bindings::tty_driver_flag_TTY_DRIVER_DEVPTS_MEM
+    | bindings::tty_driver_flag_TTY_DRIVER_DYNAMIC_ALLOC;
+
+/// Makes `tty` a first-time opened terminal of `driver`.
+///
+/// # Safety
+///
+/// `tty` is new, and in its `install` operation; `driver` is registered; `port` is part of `ends`.
+unsafe fn adopt<P: Send + Sync + 'static>(
+    tty: *mut bindings::tty_struct,
+    driver: *mut bindings::tty_driver,
+    port: &Port,
+    ends: Arc<Ends<P>>,
+) {
+    // SAFETY: `tty` is ours for the length of `install`. The reference to `driver` is what release_one_tty() puts, for
+    // the driver that it finds then; that to the module was taken for one driver of ours, and is put for another of the
+    // same module.
+    unsafe {
+        bindings::rdevpts_tty_driver_kref_get(driver);
+        (*tty).driver = driver;
+        (*tty).ops = (*driver).ops;
+        (*tty).termios = (*driver).init_termios;
+        (*tty).port = port.as_ptr();
+        (*tty).driver_data = ends.into_foreign();
+        (*tty).count = 1;
+    }
+}
+
+/// Gives `tty` its number and name.
+///
+/// # Safety
+///
+/// No other thread knows `tty`.
+unsafe fn set_index(tty: *mut bindings::tty_struct, index: c_int) {
+    // SAFETY: The tty is ours. The name has room for 64 bytes, which snprintf() does not exceed.
+    unsafe {
+        (*tty).index = index;
+        let name = addr_of_mut!((*tty).name);
+        bindings::snprintf(
+            name.cast(),
+            core::mem::size_of_val(&*name),
+            c"%s%d".as_char_ptr(),
+            (*(*tty).driver).name,
+            index,
+        );
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One end of a terminal: `struct tty_struct`.
+//!
+//! C header: [`include/linux/tty.h`](srctree/include/linux/tty.h)
+
+use super::process::Pgrp;
+use crate::bindings;
+use core::ptr::{addr_of, addr_of_mut, NonNull};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::AlwaysRefCounted,
+        lock::{spinlock::SpinLockIrqBackend, Guard, Lock},
+    },
+    types::Opaque,
+};
+
+/// A bit of `tty->flags`, one of `enum tty_struct_flags`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Flag {
+    /// `TTY_THROTTLED`: the line discipline calls `unthrottle` when it has room again.
+    Throttled = bindings::tty_struct_flags_TTY_THROTTLED,
+    /// `TTY_IO_ERROR`: reads and writes from user space fail with `EIO`.
+    IoError = bindings::tty_struct_flags_TTY_IO_ERROR,
+    /// `TTY_OTHER_CLOSED`: the other end of the pair has closed.
+    OtherClosed = bindings::tty_struct_flags_TTY_OTHER_CLOSED,
+    /// `TTY_PTY_LOCK`: on a master, its slave may not be opened (`TIOCSPTLCK`).
+    PtyLock = bindings::tty_struct_flags_TTY_PTY_LOCK,
+}
+
+/// A terminal, `struct tty_struct`.
+///
+/// # Invariants
+///
+/// The object was made by the tty core (`alloc_tty_struct()`) and its reference count is not zero while a `&Tty` to it
+/// exists.
+#[repr(transparent)]
+pub(crate) struct Tty(Opaque<bindings::tty_struct>);
+
+// SAFETY: A `tty_struct` may be released from any thread: `tty_kref_put()` hands it to a workqueue.
+unsafe impl Send for Tty {}
+// SAFETY: All methods that take `&Tty` use the locks or atomic accesses that the C side uses for the same fields.
+unsafe impl Sync for Tty {}
+
+// SAFETY: `tty_kref_get()` and `tty_kref_put()` count references to a `tty_struct`, and every `Tty` is one (invariant).
+unsafe impl AlwaysRefCounted for Tty {
+    fn inc_ref(&self) {
+        // SAFETY: `self` is a live `tty_struct` by the type invariant.
+        unsafe { bindings::rdevpts_tty_kref_get(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference that it owns.
+        unsafe { bindings::tty_kref_put(obj.cast().as_ptr()) };
+    }
+}
+
+impl Tty {
+    /// Borrows a `tty_struct`.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point to a `tty_struct` whose reference count stays above zero for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::tty_struct) -> &'a Self {
+        // SAFETY: `Tty` is a transparent wrapper, and the caller keeps the object alive for `'a`.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C object.
+    pub(super) fn as_ptr(&self) -> *mut bindings::tty_struct {
+        self.0.get()
+    }
+
+    /// The number of the terminal; for a pty, the N of `/dev/pts/N`.
+    pub(crate) fn index(&self) -> i32 {
+        // SAFETY: The object is live; the index is written once, before any other thread can reach the object.
+        unsafe { (*self.as_ptr()).index }
+    }
+
+    /// How many times the terminal is open. For a slave, its open master counts as one.
+    ///
+    /// Stable only while `tty_lock()` of this end is held, as in the `open` and `close` operations.
+    pub(crate) fn count(&self) -> i32 {
+        // SAFETY: The object is live; a racing read is a relaxed one of an aligned int.
+        unsafe { addr_of!((*self.as_ptr()).count).read_volatile() }
+    }
+
+    /// Whether `flag` is set.
+    pub(crate) fn test(&self, flag: Flag) -> bool {
+        // SAFETY: The object is live, and `test_bit()` is atomic.
+        unsafe { bindings::rdevpts_test_bit(flag as u32, addr_of!((*self.as_ptr()).flags)) }
+    }
+
+    /// Sets `flag`, atomically.
+    pub(crate) fn set(&self, flag: Flag) {
+        // SAFETY: The object is live, and `set_bit()` is atomic.
+        unsafe { bindings::set_bit(flag as usize, addr_of_mut!((*self.as_ptr()).flags)) };
+    }
+
+    /// Clears `flag`, atomically.
+    pub(crate) fn clear(&self, flag: Flag) {
+        // SAFETY: The object is live, and `clear_bit()` is atomic.
+        unsafe { bindings::clear_bit(flag as usize, addr_of_mut!((*self.as_ptr()).flags)) };
+    }
+
+    /// Whether output is stopped (`tty->flow.stopped`: XOFF or `TCOOFF`). A hint, as in C: read without `flow.lock`.
+    pub(crate) fn stopped(&self) -> bool {
+        // SAFETY: The object is live; a racing read of a bool that is only ever 0 or 1.
+        unsafe { addr_of!((*self.as_ptr()).flow.stopped).read_volatile() }
+    }
+
+    /// Wakes those who sleep in a read or poll for input (`wake_up_interruptible(&tty->read_wait)`).
+    pub(crate) fn wake_readers(&self) {
+        // SAFETY: The object is live and its wait queues are initialised with it.
+        unsafe { bindings::rdevpts_wake_up_interruptible(addr_of_mut!((*self.as_ptr()).read_wait)) };
+    }
+
+    /// Like [`wake_readers`](Self::wake_readers), but wakes only those pollers that wait for `EPOLLIN`.
+    pub(crate) fn wake_readers_poll_in(&self) {
+        // SAFETY: The object is live and its wait queues are initialised with it.
+        unsafe {
+            bindings::rdevpts_wake_up_interruptible_poll_in(addr_of_mut!((*self.as_ptr()).read_wait))
+        };
+    }
+
+    /// Wakes those who sleep in a write or poll for room (`wake_up_interruptible(&tty->write_wait)`).
+    pub(crate) fn wake_writers(&self) {
+        // SAFETY: The object is live and its wait queues are initialised with it.
+        unsafe { bindings::rdevpts_wake_up_interruptible(addr_of_mut!((*self.as_ptr()).write_wait)) };
+    }
+
+    /// Asks for more output: calls the line discipline's `write_wakeup` if it waits, and wakes writers. Does not sleep.
+    pub(crate) fn wakeup(&self) {
+        // SAFETY: The object is live.
+        unsafe { bindings::tty_wakeup(self.as_ptr()) };
+    }
+
+    /// Hangs the terminal up and returns when that is complete (`vhangup(2)`).
+    ///
+    /// Takes `tty_lock()` of this end and may sleep; the caller holds no lock that ranks after it.
+    pub(crate) fn vhangup(&self) {
+        // SAFETY: The object is live.
+        unsafe { bindings::tty_vhangup(self.as_ptr()) };
+    }
+
+    /// Whether packet mode (`TIOCPKT`) is on. A hint: take [`ctrl`](Self::ctrl) for a stable answer.
+    pub(crate) fn packet(&self) -> bool {
+        // SAFETY: The object is live; a racing read of a bool that is only ever 0 or 1.
+        unsafe { addr_of!((*self.as_ptr()).ctrl.packet).read_volatile() }
+    }
+
+    /// Locks `tty->ctrl` (a spinlock, interrupts off).
+    pub(crate) fn ctrl(&self) -> Ctrl<'_> {
+        // SAFETY: `ctrl.lock` is initialised with the object and lives as long, so for the borrow of `self`.
+        let lock = unsafe {
+            Lock::<(), SpinLockIrqBackend>::from_raw(addr_of_mut!((*self.as_ptr()).ctrl.lock))
+        };
+        Ctrl {
+            tty: self,
+            _guard: lock.lock(),
+        }
+    }
+
+    /// The foreground process group (`tty_get_pgrp()`), if there is one. Takes `ctrl.lock`.
+    pub(crate) fn pgrp(&self) -> Option<Pgrp> {
+        // SAFETY: The object is live. The function returns an owned reference or NULL.
+        unsafe { Pgrp::from_raw(bindings::tty_get_pgrp(self.as_ptr())) }
+    }
+}
+
+/// The members of `tty->ctrl`, locked.
+#[must_use = "unlocks when dropped"]
+pub(crate) struct Ctrl<'a> {
+    tty: &'a Tty,
+    _guard: Guard<'a, (), SpinLockIrqBackend>,
+}
+
+impl Ctrl<'_> {
+    /// Whether packet mode is on.
+    pub(crate) fn packet(&self) -> bool {
+        // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held.
+        unsafe { (*self.tty.as_ptr()).ctrl.packet }
+    }
+
+    /// Switches packet mode.
+    pub(crate) fn set_packet(&mut self, on: bool) {
+        // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held; unlocked readers use a volatile read.
+        unsafe { addr_of_mut!((*self.tty.as_ptr()).ctrl.packet).write_volatile(on) };
+    }
+
+    /// Changes the pending packet status, a set of `TIOCPKT_*` bits: clears `clear`, then sets `set`.
+    pub(crate) fn update_pktstatus(&mut self, clear: u32, set: u32) {
+        // The bits fit: `TIOCPKT_*` are below 0x100 (include/uapi/asm-generic/ioctls.h).
+        let (clear, set) = (clear as u8, set as u8);
+        // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held.
+        unsafe {
+            let status = addr_of_mut!((*self.tty.as_ptr()).ctrl.pktstatus);
+            status.write((status.read() & !clear) | set);
+        }
+    }
+}
+
+/// Forgets the pending packet status of `tty` without taking its lock, as `TIOCPKT` does when it turns packet mode on
+/// at the other end: nothing sets a status while packet mode is off.
+pub(crate) fn reset_pktstatus(tty: &Tty) {
+    // SAFETY: The object is live; a byte-sized store, ordered before the caller's later release of a lock.
+    unsafe { addr_of_mut!((*tty.as_ptr()).ctrl.pktstatus).write_volatile(0) };
+}
