@@ -86,9 +86,11 @@ unsafe extern "C" fn readdir(
             }
             (*ctx).pos = position(next);
 
-            // Here it dies: `d_delete()` has made `next` negative since, and `i_ino` is read through NULL.
-            let ino = (*d_inode(next)).i_ino;
-            let mode = (*d_inode(next)).i_mode;
+            // Here it dies: `d_delete()` has made `next` negative since, and `i_ino` is read through NULL. (The loads are
+            // volatile because the compiler would rather begin with the mode.)
+            let inode = ptr::read_volatile(&raw const (*next).d_inode);
+            let ino = ptr::read_volatile(&raw const (*inode).i_ino);
+            let mode = ptr::read_volatile(&raw const (*inode).i_mode);
 
             let name = (*next).__bindgen_anon_1.d_name;
             // CAST: A name's length fits, `NAME_MAX` is 255.
@@ -100,16 +102,6 @@ unsafe extern "C" fn readdir(
             node = ptr::read_volatile(&raw const (*next).d_sib.next);
         }
     }
-}
-
-/// `d_inode()`: one load that the compiler may neither repeat nor leave out.
-///
-/// # Safety
-///
-/// The memory of `dentry` must not have been freed.
-unsafe fn d_inode(dentry: *mut bindings::dentry) -> *mut bindings::inode {
-    // SAFETY: Per this function's contract.
-    unsafe { ptr::read_volatile(&raw const (*dentry).d_inode) }
 }
 
 /// The directory entry's type that goes with a file mode.
