@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Failures that a person can mend."""
+
+
+class Fail(Exception):
+    """An expected failure. Its text is one line that names the thing and the mend."""
+
+
+def explain(log_tail: str) -> str | None:
+    """Turn the end of a tool's log into what went wrong, if it is one of the usual things."""
+    if "No space left on device" in log_tail:
+        return "no space left on the disk: free some, then run the same command again"
+    for sign in (
+        "Could not resolve",
+        "Temporary failure resolving",
+        "Could not connect",
+        "Cannot initiate the connection",
+        "Connection failed",
+        "Connection timed out",
+        "Network is unreachable",
+        "Unable to connect",
+        "failure in name resolution",
+        "Could not resolve host",
+    ):
+        if sign in log_tail:
+            return "no network: check the connection and the proxy settings, then run the same command again"
+    if "NO_PUBKEY" in log_tail or "Missing key" in log_tail:
+        return "the archive's signing key is unknown here: apt-get install --only-upgrade debian-archive-keyring"
+    return None

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The KDIR: a build tree for modules in Rust, which Debian's headers packages are not.
+
+They carry the configuration and Module.symvers, but no Rust metadata. It is regenerated from the kernel's source with
+the same compilers; the result fits the unmodified kernel, since symbol hashes depend on crates, their metadata and the
+compiler's version, not on paths. The tree is made at its final place, because it holds its own path.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from . import paths
+from .cache import Entry, digest
+from .fail import Fail, explain
+from .kernel import Kernel
+from .progress import Step, run_logged
+from .root import Root, environment
+
+_VERSION = 1
+
+# Parts of the source that no build of a module reads (anchored at the top of the tree): they are most of it.
+_LEFT_OUT = (
+    "Documentation/*.*",
+    "arch/[a-wyz]*/*.*",
+    "arch/xtensa/*.*",
+    "drivers/*.[cS]",
+    "drivers/gpu/*.h",
+    "drivers/media/*.h",
+    "drivers/net/*.h",
+    "fs/*.c",
+    "net/*.c",
+    "sound/*.[chS]",
+    "tools/perf/*",
+    "tools/testing/[!s]*",
+    "tools/testing/selftests/[!fk]*",
+)
+_ESSENTIAL = (
+    "build/.config",
+    "build/Module.symvers",
+    "build/rust/libcore.rmeta",
+    "build/rust/libkernel.rmeta",
+    "build/rust/libmacros.so",
+    "build/scripts/mod/modpost",
+)
+
+
+class Kdir:
+    """The prepared build tree of one kernel."""
+
+    def __init__(self, root: Root, kernel: Kernel) -> None:
+        self._root = root
+        self._kernel = kernel
+        key = digest(_VERSION, _LEFT_OUT, root.entry.key, kernel.entry.key)
+        self.entry = Entry("kdir", kernel.choice.release, key)
+        self.source = self.entry.path / "source"
+        self.path = self.entry.path / "build"
+
+    def prepare(self) -> None:
+        """Make the tree unless it is there and whole."""
+        self.entry.make([("source", self._unpack), ("build", self._build)], lambda: list(_ESSENTIAL))
+
+    def variables(self) -> list[str]:
+        """What every `make` against this tree must be told."""
+        return [f"CC={self._kernel.compiler}", f"LOCALVERSION={self._kernel.choice.localversion}"]
+
+    def _run(self, what: str, script: str, log: Path, detail=None) -> None:
+        command = self._root.command(["bash", "-o", "pipefail", "-ec", script], [self.entry.path], [self._kernel.debs])
+        status, tail = run_logged(command, log, detail, env=environment())
+        if status:
+            raise Fail(f"{what}: {explain(tail) or f'failed, see {log}'}")
+
+    def _unpack(self) -> None:
+        top = f"linux-source-{self._kernel.choice.series}"
+        deb = self._kernel.deb(top)
+        left_out = " ".join(f"--exclude='{top}/{pattern}'" for pattern in _LEFT_OUT)
+        with Step(f"source of {self._kernel.choice.release}"):
+            self._run("unpacking the kernel's source", f"""
+                rm -rf '{self.source}'
+                mkdir '{self.source}'
+                dpkg-deb --fsys-tarfile '{deb}' | tar -xO ./usr/src/{top}.tar.xz | xz -T0 -dc |
+                    tar -x -C '{self.source}' --no-same-owner --strip-components=1 --anchored {left_out}
+                test -f '{self.source}/rust/Makefile'
+            """, paths.logs() / "source.log")
+
+    def _build(self) -> None:
+        self.path.mkdir(exist_ok=True)
+        shutil.copy(self._kernel.config, self.path / ".config")
+        log = paths.logs() / "kdir.log"
+        jobs = os.cpu_count() or 1
+        make = f"make -C '{self.source}' O='{self.path}' -j{jobs} {' '.join(self.variables())}"
+        with Step(f"KDIR of {self._kernel.choice.release} (Rust metadata)") as step:
+
+            def detail(line: str) -> None:
+                words = line.split()
+                if line.startswith("  ") and len(words) >= 2:
+                    step.detail = f"({words[0]} {words[-1].removeprefix(str(self.path) + '/')})"
+
+            self._run("preparing the KDIR", f"{make} olddefconfig prepare modules_prepare", log, detail)
+        release = (self.path / "include/config/kernel.release").read_text(encoding="utf-8").strip()
+        if release != self._kernel.choice.release:
+            raise Fail(f"the KDIR came out as {release}, not {self._kernel.choice.release}: see {log}")
+        shutil.copy(self._kernel.symvers, self.path / "Module.symvers")

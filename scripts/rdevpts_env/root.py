@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The Debian root: the toolchain, QEMU, and the user space of the virtual machine, apart from the host's own.
+
+It is entered read-only with bubblewrap, at the paths that the sources and the cache have on the host, so that what a
+tool prints or records means the same inside and outside.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import host, paths
+from .apt import Apt
+from .cache import Entry, digest
+from .fail import Fail, explain
+from .progress import Step, run_logged
+
+# Raise this to have every root made again.
+_VERSION = 1
+
+# What kernel-space Rust, the module and the host programs are built with.
+_TOOLCHAIN = """
+    bc bindgen bison build-essential ca-certificates cargo clang cpio flex kmod libdw-dev libelf-dev libssl-dev lld llvm
+    pahole python3 rust-clippy rust-src rustc rustfmt xz-utils
+""".split()
+# What runs the virtual machine, and what runs in it.
+_GUEST = """
+    bsdutils busybox-static inotify-tools iproute2 openssh-client openssh-server procps qemu-system-x86 tmux util-linux
+    virtiofsd
+""".split()
+# Made in the root so that the guest, which sees it read-only, finds a place to mount something.
+_MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
+_ESSENTIAL = ("usr/bin/rustc", "usr/bin/make", "usr/bin/qemu-system-x86_64", "usr/libexec/virtiofsd")
+
+SPACE_GB = 5.0
+
+
+class Root:
+    """One Debian root, for one choice of suites and kernel compiler."""
+
+    def __init__(self, apt: Apt, gcc: str) -> None:
+        self._apt = apt
+        self._packages = sorted({*_TOOLCHAIN, *_GUEST, gcc})
+        self.entry = Entry("root", f"{apt.suites[0]}-{gcc}", digest(_VERSION, self._packages, apt.suites, _MOUNT_POINTS))
+        self.path = self.entry.path / "root"
+
+    def prepare(self) -> None:
+        """Make the root unless it is there and whole."""
+        if self.entry.fault() is None:
+            return
+        host.need_space(paths.cache(), SPACE_GB, "the Debian root and the kernel's build tree")
+        if host.rootless():
+            host.need_space(Path("/var/tmp"), 3.0, "mmdebstrap's work directory")
+        self.entry.make([("mmdebstrap", self._mmdebstrap)], lambda: [f"root/{name}" for name in _ESSENTIAL],
+                        lambda: {"rustc": self.output(["rustc", "--version"])})
+
+    def _mmdebstrap(self) -> None:
+        log = paths.logs() / "root.log"
+        mounts = " ".join(f'"$1"/{name}' for name in _MOUNT_POINTS)
+        command = [
+            "mmdebstrap",
+            "--variant=apt",
+            f"--mode={'unshare' if host.rootless() else 'root'}",
+            f"--format={'tar' if host.rootless() else 'directory'}",
+            f"--include={','.join(self._packages)}",
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            f"--customize-hook=mkdir -p {mounts}",
+            *(f"--aptopt={option}" for option in host.apt_options()),
+            self._apt.suites[0],
+            "-" if host.rootless() else str(self.path),
+            *self._apt.sources(),
+        ]
+        with Step(f"Debian root ({self._apt.suites[0]}, mmdebstrap)") as step:
+
+            def detail(line: str) -> None:
+                if line.startswith("I: "):
+                    step.detail = f"({line[3:].rstrip('.')})"
+
+            if host.rootless():
+                status, tail = self._unpack_stream(command, log, detail)
+            else:
+                status, tail = run_logged(command, log, detail)
+        if status:
+            raise Fail(f"Debian root from {self._apt.mirror}: {explain(tail) or f'mmdebstrap failed, see {log}'}")
+
+    def _unpack_stream(self, command: list[str], log: Path, detail) -> tuple[int, str]:
+        """Without rights the files must belong to this user: take mmdebstrap's tar and unpack it here."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        pipe_out, pipe_in = os.pipe()
+        unpack = subprocess.Popen(
+            ["tar", "-x", "--no-same-owner", "--exclude=./dev/*", "-C", str(self.path)], stdin=pipe_out
+        )
+        os.close(pipe_out)
+        try:
+            # /tmp may be a small tmpfs; and the work directory must be one that the mapped ids can reach.
+            env = dict(os.environ, TMPDIR="/var/tmp")
+            wrapper = ["sh", "-c", f'exec "$@" >&{pipe_in}', "sh", *command]
+            status, tail = run_logged(wrapper, log, detail, env=env, pass_fds=(pipe_in,))
+        finally:
+            os.close(pipe_in)
+            unpacked = unpack.wait()
+        return status or unpacked, tail
+
+    def rustc(self) -> str:
+        """What the root's `rustc --version` says."""
+        return self.entry.info().get("rustc", "")
+
+    def output(self, argv: Sequence[str]) -> str:
+        """Run a command inside and return what it prints."""
+        done = subprocess.run(self.command(argv), capture_output=True, text=True, env=environment())
+        if done.returncode:
+            raise Fail(f"{argv[0]} does not run in the Debian root: {done.stderr.strip()[-200:]}")
+        return done.stdout.strip()
+
+    def command(
+        self,
+        argv: Sequence[str],
+        writable: Sequence[Path] = (),
+        readable: Sequence[Path] = (),
+        extra: Sequence[str] = (),
+        cwd: Path | None = None,
+    ) -> list[str]:
+        """The bubblewrap command line that runs `argv` inside, with these paths of the host at their own names."""
+        shown = [*writable, *readable]
+        bwrap = ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc"]
+        if host.rootless():
+            bwrap += ["--unshare-user", "--uid", "0", "--gid", "0"]
+        bwrap += _binds(self.path, Path("/"), shown)
+        bwrap += ["--dev-bind", "/dev", "/dev", "--proc", "/proc", "--perms", "1777", "--tmpfs", "/tmp"]
+        bwrap += ["--tmpfs", "/run", "--dir", "/home/build"]
+        for name in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
+            if os.path.exists(name) and (self.path / name[1:]).exists():
+                bwrap += ["--ro-bind", os.path.realpath(name), name]
+        for path in readable:
+            bwrap += ["--ro-bind", str(path), str(path)]
+        for path in writable:
+            bwrap += ["--bind", str(path), str(path)]
+        bwrap += [*extra, "--chdir", str(cwd or "/")]
+        return [*bwrap, "--", *argv]
+
+
+def _binds(root: Path, at: Path, shown: Sequence[Path]) -> list[str]:
+    """Bind the root's tree read-only, directory by directory where one of the shown paths lies inside, so that
+    bubblewrap can make its mount point there."""
+    binds: list[str] = []
+    for item in sorted((root / at.relative_to("/")).iterdir()):
+        inside = at / item.name
+        if inside in (Path("/dev"), Path("/proc"), Path("/sys"), Path("/tmp"), Path("/run"), Path("/home")):
+            continue
+        if item.is_symlink():
+            binds += ["--symlink", os.readlink(item), str(inside)]
+        elif item.is_dir() and any(inside == path or inside in path.parents for path in shown):
+            binds += _binds(root, inside, shown)
+        elif os.access(item, os.R_OK):
+            binds += ["--ro-bind", str(item), str(inside)]
+    return binds
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment for commands in the root: a clean one, plus how to reach the network from here."""
+    env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/build", "LC_ALL": "C.UTF-8",
+           "TERM": os.environ.get("TERM", "dumb")}
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CI"):
+        if name in os.environ:
+            env[name] = os.environ[name]
+    return env | more
+
+
+def have_bwrap() -> bool:
+    """Whether a root could be entered at all."""
+    return shutil.which("bwrap") is not None

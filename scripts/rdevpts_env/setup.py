@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From nothing to a root, a kernel and its KDIR; at once when all is there and whole."""
+
+import os
+import platform
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import host, kernel
+from .apt import Apt
+from .cache import Lock
+from .fail import Fail
+from .kdir import Kdir
+from .kernel import Choice, Kernel
+from .progress import say
+from .root import Root
+
+# The suites the tests and the demonstration use, on whatever host.
+SUITES = ("trixie", "trixie-backports")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What everything else stands on."""
+
+    root: Root
+    kernel: Kernel
+    kdir: Kdir
+
+
+def _at_once(*work) -> None:
+    """Run pieces of work side by side; the first failure is raised when all have ended."""
+    failed: list[BaseException] = []
+
+    def guard(piece) -> None:
+        try:
+            piece()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failed.append(error)
+
+    threads = [threading.Thread(target=guard, args=(piece,)) for piece in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _prepare_one(apt: Apt, choice: Choice) -> Setup:
+    root = Root(apt, choice.gcc)
+    kern = Kernel(apt, choice)
+    kdir = Kdir(root, kern)
+    lacks_source = kdir.entry.needs("source")
+    if kern.entry.fault() or lacks_source:
+        _at_once(root.prepare, lambda: kern.fetch(lacks_source))
+    else:
+        root.prepare()
+    kern.prepare(root)
+    kern.check_rust(root.rustc())
+    kdir.prepare()
+    kern.drop_debs()
+    return Setup(root, kern, kdir)
+
+
+def prepare(wanted: str | None = None, suites: tuple[str, ...] = SUITES, fresh: bool = False) -> Setup:
+    """Prepare root, kernel and KDIR: for the release `wanted`, or for the best that the archive has."""
+    if platform.machine() != "x86_64":
+        raise Fail(f"this is a {platform.machine()} machine: only x86_64 is supported")
+    host.ensure_packages()
+    with Lock():
+        apt = Apt(suites)
+        choices = kernel.choose(apt, wanted, fresh)
+        for number, choice in enumerate(choices):
+            try:
+                setup = _prepare_one(apt, choice)
+            except kernel.Unfit as unfit:
+                if number + 1 == len(choices):
+                    raise
+                say(f"{unfit}; trying {choices[number + 1].release}")
+                continue
+            kernel.keep(choice, wanted)
+            return setup
+    raise Fail("no kernel to choose from: make update")
+
+
+def demo_setup(fresh: bool = False) -> Setup:
+    """The set-up of demo, test, shell and build: `KERNEL=` names a release, else the rule chooses."""
+    return prepare(os.environ.get("KERNEL") or None, fresh=fresh)
+
+
+def running_setup(release: str | None = None) -> Setup:
+    """The set-up for the Debian kernel that runs here, from the suites that such a kernel comes from."""
+    release = release or os.uname().release
+    if not re.search(r"-(cloud-|rt-)?amd64$", release):
+        raise Fail(f"{release} is not a Debian amd64 kernel: run one, or name its release with KERNEL=<release>")
+    stable = re.search(r"\+deb13-", release)
+    if stable:
+        return prepare(release, SUITES)
+    codename = host.os_release().get("VERSION_CODENAME", "sid")
+    return prepare(release, ("sid",) if codename in ("bookworm", "trixie", "sid") else (codename,))
+
+
+def installed_kdir() -> Path | None:
+    """The build tree that the running kernel's own packages brought."""
+    build = Path("/lib/modules") / os.uname().release / "build"
+    return build if build.exists() else None
