@@ -10,7 +10,13 @@ mod fops;
 mod raw {
     #![allow(
         clippy::all,
+        clippy::as_underscore,
+        clippy::cast_lossless,
+        clippy::ptr_as_ptr,
+        clippy::ref_as_ptr,
+        clippy::undocumented_unsafe_blocks,
         dead_code,
+        improper_ctypes,
         missing_docs,
         non_camel_case_types,
         non_snake_case,
@@ -19,7 +25,6 @@ mod raw {
         unsafe_op_in_unsafe_fn,
         unused_imports
     )]
-    #![allow(clippy::undocumented_unsafe_blocks)]
 
     pub(crate) use kernel::bindings::*;
     use kernel::ffi;
@@ -30,3 +35,42 @@ mod raw {
 
 pub(crate) use fops::FileOps;
 pub(crate) use raw::*;
+
+/// Fails the build if `$type` is not laid out as in C, where bindgen took the type of a field for smaller than it is: the
+/// kernel crate has types that it does not need as empty ones.
+macro_rules! assert_layout {
+    ($type:ident, $size:ident $(, $field:ident = $offset:ident)* $(,)?) => {
+        const _: () = {
+            assert!(core::mem::size_of::<raw::$type>() == raw::$size as usize);
+            $(assert!(core::mem::offset_of!(raw::$type, $field) == raw::$offset as usize);)*
+        };
+    };
+}
+
+assert_layout!(
+    tty_struct,
+    RDEVPTS_SIZEOF_TTY_STRUCT,
+    link = RDEVPTS_OFFSETOF_TTY_LINK,
+    SAK_work = RDEVPTS_OFFSETOF_TTY_SAK_WORK,
+);
+assert_layout!(
+    tty_driver,
+    RDEVPTS_SIZEOF_TTY_DRIVER,
+    ops = RDEVPTS_OFFSETOF_TTY_DRIVER_OPS,
+);
+assert_layout!(tty_operations, RDEVPTS_SIZEOF_TTY_OPERATIONS);
+assert_layout!(
+    tty_port,
+    RDEVPTS_SIZEOF_TTY_PORT,
+    iflags = RDEVPTS_OFFSETOF_TTY_PORT_IFLAGS,
+);
+assert_layout!(tty_buffer, RDEVPTS_SIZEOF_TTY_BUFFER);
+assert_layout!(tty_file_private, RDEVPTS_SIZEOF_TTY_FILE_PRIVATE);
+assert_layout!(
+    fs_context,
+    RDEVPTS_SIZEOF_FS_CONTEXT,
+    sb_flags = RDEVPTS_OFFSETOF_FS_CONTEXT_SB_FLAGS,
+);
+assert_layout!(fs_context_operations, RDEVPTS_SIZEOF_FS_CONTEXT_OPERATIONS);
+assert_layout!(fs_parameter_spec, RDEVPTS_SIZEOF_FS_PARAMETER_SPEC);
+assert_layout!(fs_parse_result, RDEVPTS_SIZEOF_FS_PARSE_RESULT);
