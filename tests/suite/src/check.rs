@@ -10,7 +10,7 @@ macro_rules! check_eq {
         match (&$left, &$right) {
             (left, right) => {
                 if left != right {
-                    anyhow::bail!("{}: expected {:?}, got {:?} ({}:{})", format!($($what)+), right, left, file!(), line!());
+                    anyhow::bail!("{}: expected {:?}, got {:?} ({}:{})", format!($($what)+), left, right, file!(), line!());
                 }
             }
         }
