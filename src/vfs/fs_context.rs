@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mount options and the `fs_context` in which they are collected.
+//!
+//! C headers: [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h),
+//! [`include/linux/fs_parser.h`](srctree/include/linux/fs_parser.h)
+//!
+//! The options are `fs_private` of the context, from `init_fs_context` until the superblock is made or reconfigured, or
+//! the context is freed.
+
+use super::{
+    super_block::{self, SuperBlock},
+    FileSystem, Kgid,
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    mem,
+    ptr::{self, NonNull},
+};
+use kernel::{
+    error::{from_result, to_result},
+    ffi::c_int,
+    prelude::*,
+    str::{as_char_ptr_in_const_context, CStrExt as _},
+    task::Kuid,
+    types::{ForeignOwnable, NotThreadSafe}, //
+};
+
+/// The conversion that the C side does, and what makes of its result the option.
+enum Kind<P> {
+    Flag(fn() -> P),
+    U32(fn(u32) -> P),
+    S32(fn(i32) -> P),
+    Uid(fn(Kuid) -> P),
+    Gid(fn(Kgid) -> P),
+}
+
+impl<P> Clone for Kind<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Kind<P> {}
+
+/// The description of one mount option: its name, the kind of its value, and what makes the option from the value, most
+/// often the constructor of an enum's variant.
+///
+/// # Invariants
+///
+/// `convert` is the conversion that stores what `kind` reads.
+pub(crate) struct Parameter<P> {
+    name: &'static CStr,
+    convert: bindings::fs_param_type,
+    base: usize,
+    kind: Kind<P>,
+}
+
+impl<P> Clone for Parameter<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Parameter<P> {}
+
+impl<P> Parameter<P> {
+    const fn with(name: &'static CStr, convert: bindings::fs_param_type, base: usize, kind: Kind<P>) -> Self {
+        Self {
+            name,
+            convert,
+            base,
+            kind,
+        }
+    }
+
+    /// `fsparam_flag()`: no value.
+    pub(crate) const fn flag(name: &'static CStr, make: fn() -> P) -> Self {
+        // INVARIANT: no conversion, and no value is read.
+        Self::with(name, None, 0, Kind::Flag(make))
+    }
+
+    /// `fsparam_u32oct()`: an unsigned octal number.
+    pub(crate) const fn u32_octal(name: &'static CStr, make: fn(u32) -> P) -> Self {
+        // INVARIANT: `fs_param_is_u32()` stores `uint_32`.
+        Self::with(name, Some(bindings::fs_param_is_u32), 8, Kind::U32(make))
+    }
+
+    /// `fsparam_s32()`: a signed number, decimal, octal or hexadecimal by its prefix.
+    pub(crate) const fn s32(name: &'static CStr, make: fn(i32) -> P) -> Self {
+        // INVARIANT: `fs_param_is_s32()` stores `int_32`.
+        Self::with(name, Some(bindings::fs_param_is_s32), 0, Kind::S32(make))
+    }
+
+    /// `fsparam_uid()`: a user, in the user namespace of who mounts.
+    pub(crate) const fn uid(name: &'static CStr, make: fn(Kuid) -> P) -> Self {
+        // INVARIANT: `fs_param_is_uid()` stores `uid`.
+        Self::with(name, Some(bindings::fs_param_is_uid), 0, Kind::Uid(make))
+    }
+
+    /// `fsparam_gid()`: a group, in the user namespace of who mounts.
+    pub(crate) const fn gid(name: &'static CStr, make: fn(Kgid) -> P) -> Self {
+        // INVARIANT: `fs_param_is_gid()` stores `gid`.
+        Self::with(name, Some(bindings::fs_param_is_gid), 0, Kind::Gid(make))
+    }
+}
+
+/// All `N` mount options of a file system, to be declared as a static.
+///
+/// # Invariants
+///
+/// `specs` and `end` are one array for the C side, ended by an entry without a name. `specs[i].opt` is `i`, and
+/// `specs[i].type_` is the conversion that stores what `kinds[i]` reads.
+#[repr(C)]
+pub(crate) struct ParameterTable<P, const N: usize> {
+    specs: [bindings::fs_parameter_spec; N],
+    end: bindings::fs_parameter_spec,
+    kinds: [Kind<P>; N],
+}
+
+// SAFETY: The pointers in `specs` are to immutable statics, and the rest is function pointers.
+unsafe impl<P, const N: usize> Sync for ParameterTable<P, N> {}
+
+impl<P, const N: usize> ParameterTable<P, N> {
+    /// The table of `parameters`.
+    pub(crate) const fn new(parameters: [Parameter<P>; N]) -> Self {
+        // The options' numbers are `u8`. This and the indexing below are checked when the static is evaluated, at build time.
+        const { assert!(N > 0 && N < 256) };
+        let mut specs = [const { Self::spec(None, None, 0, 0) }; N];
+        let mut kinds = [parameters[0].kind; N];
+        let mut i = 0;
+        while i < N {
+            let parameter = &parameters[i];
+            // CAST: `i < N < 256`.
+            specs[i] = Self::spec(Some(parameter.name), parameter.convert, i as u8, parameter.base);
+            kinds[i] = parameter.kind;
+            i += 1;
+        }
+        // INVARIANT: just made so, each pair of `specs` and `kinds` from one `Parameter`.
+        Self {
+            specs,
+            end: Self::spec(None, None, 0, 0),
+            kinds,
+        }
+    }
+
+    const fn spec(
+        name: Option<&'static CStr>,
+        type_: bindings::fs_param_type,
+        opt: u8,
+        base: usize,
+    ) -> bindings::fs_parameter_spec {
+        bindings::fs_parameter_spec {
+            name: match name {
+                Some(name) => as_char_ptr_in_const_context(name),
+                None => ptr::null(),
+            },
+            type_,
+            opt,
+            flags: 0,
+            data: ptr::without_provenance(base),
+        }
+    }
+
+    /// The table without its length in its type.
+    pub(crate) const fn as_parameters(&'static self) -> Parameters<P> {
+        // INVARIANT: the table's own. The pointer is to the whole table, so it may be used for `end` too.
+        Parameters {
+            specs: ptr::from_ref(self).cast(),
+            kinds: &self.kinds,
+        }
+    }
+}
+
+/// A [`ParameterTable`] of any length.
+///
+/// # Invariants
+///
+/// As [`ParameterTable`]; `specs` is the address of its first entry.
+pub(crate) struct Parameters<P: 'static> {
+    specs: *const bindings::fs_parameter_spec,
+    kinds: &'static [Kind<P>],
+}
+
+impl<P> Parameters<P> {
+    pub(super) const fn as_ptr(&self) -> *const bindings::fs_parameter_spec {
+        self.specs
+    }
+
+    /// Finds and converts the option `param`, with `fs_parse()`.
+    ///
+    /// # Safety
+    ///
+    /// `fc` and `param` must be valid, and used by nobody else during the call.
+    unsafe fn parse(&self, fc: NonNull<bindings::fs_context>, param: *mut bindings::fs_parameter) -> Result<P> {
+        let mut result = bindings::fs_parse_result::default();
+        // SAFETY: By the caller's promise the context and the parameter are valid; by the type invariants `specs` is a
+        // table as the C side expects it.
+        let opt =
+            unsafe { bindings::__fs_parse(&raw mut (*fc.as_ptr()).log, self.specs, param, &mut result) };
+        to_result(opt)?;
+        let kind = usize::try_from(opt).ok().and_then(|opt| self.kinds.get(opt)).ok_or(EINVAL)?;
+        let value = &result.__bindgen_anon_1;
+        Ok(match *kind {
+            Kind::Flag(make) => make(),
+            // SAFETY: By the type invariants, what stored the result stored this member. (Every member is of plain integers,
+            // and the union was zeroed before, so reading another one would do no harm.)
+            Kind::U32(make) => make(unsafe { *value.uint_32.as_ref() }),
+            // SAFETY: As above.
+            Kind::S32(make) => make(unsafe { *value.int_32.as_ref() }),
+            // SAFETY: As above.
+            Kind::Uid(make) => make(Kuid::from_raw(unsafe { *value.uid.as_ref() })),
+            // SAFETY: As above.
+            Kind::Gid(make) => make(Kgid::from_raw(unsafe { *value.gid.as_ref() })),
+        })
+    }
+}
+
+/// A mount or remount under way: `struct fs_context`.
+///
+/// # Invariants
+///
+/// `fc` is valid for `'a`, and its `uapi_mutex` is held or it is not yet visible to others.
+pub(crate) struct Context<'a> {
+    fc: NonNull<bindings::fs_context>,
+    _lifetime: PhantomData<&'a bindings::fs_context>,
+    _not_send: NotThreadSafe,
+}
+
+impl Context<'_> {
+    /// # Safety
+    ///
+    /// `fc` must be as the type invariants require, for the lifetime that the caller chooses.
+    unsafe fn from_raw(fc: NonNull<bindings::fs_context>) -> Self {
+        // INVARIANT: the caller's promise.
+        Self {
+            fc,
+            _lifetime: PhantomData,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Whether this is for a new mount, as opposed to a remount.
+    pub(crate) fn is_mount(&self) -> bool {
+        // SAFETY: Valid by the type invariants.
+        let purpose = unsafe { self.fc.as_ref() }.purpose();
+        purpose == bindings::fs_context_purpose_FS_CONTEXT_FOR_MOUNT
+    }
+
+    /// Whether the current task is in the mount namespace that the system started with.
+    pub(crate) fn in_initial_mount_namespace(&self) -> bool {
+        // SAFETY: `get_current()` is always valid, and a task may read its own `nsproxy` without a lock
+        // (`include/linux/nsproxy.h`). `init_task` never exits and never changes its namespaces.
+        let (own, initial) = unsafe {
+            (
+                (*bindings::get_current()).nsproxy,
+                (*(&raw const bindings::init_task)).nsproxy,
+            )
+        };
+        if own.is_null() || initial.is_null() {
+            // The task is exiting.
+            return false;
+        }
+        // SAFETY: Both are not null, and stay: see above.
+        unsafe { (*own).mnt_ns == (*initial).mnt_ns }
+    }
+
+    /// Leaves `message` for the caller of the system call to read from the context (or in the kernel log, for the old
+    /// `mount(2)`), and gives the error `EINVAL`: `invalf()`.
+    pub(crate) fn invalf(&self, message: &CStr) -> Error {
+        // SAFETY: The context is valid by the type invariants, the log is null or valid, and the arguments are as the
+        // format says. `'e'` is an ASCII character.
+        unsafe {
+            bindings::logfc(
+                (*self.fc.as_ptr()).log.log,
+                ptr::null(),
+                b'e',
+                c"%s".as_char_ptr(),
+                message.as_char_ptr(),
+            )
+        };
+        EINVAL
+    }
+}
+
+/// The context's operations for the file system `T`.
+struct Operations<T>(PhantomData<T>);
+
+impl<T: FileSystem> Operations<T> {
+    const TABLE: bindings::fs_context_operations = bindings::fs_context_operations {
+        free: Some(free::<T>),
+        dup: None,
+        parse_param: Some(parse_param::<T>),
+        parse_monolithic: None,
+        get_tree: Some(get_tree::<T>),
+        reconfigure: Some(reconfigure::<T>),
+    };
+}
+
+/// `file_system_type.init_fs_context`.
+///
+/// # Safety
+///
+/// Called by `alloc_fs_context()` or `finish_clean_context()` with a context of the type `T::fs_type()` whose `fs_private`
+/// is null, new or with `uapi_mutex` held.
+pub(super) unsafe extern "C" fn init_fs_context<T: FileSystem>(fc: *mut kernel::bindings::fs_context) -> c_int {
+    from_result(|| {
+        let fc = NonNull::new(fc.cast::<bindings::fs_context>()).ok_or(EINVAL)?;
+        // SAFETY: Valid for this call, see above.
+        let cx = unsafe { Context::from_raw(fc) };
+        let options = KBox::new(T::init_options(&cx)?, GFP_KERNEL)?;
+        // SAFETY: The context is ours alone for this call.
+        let fc = unsafe { &mut *fc.as_ptr() };
+        fc.fs_private = options.into_foreign();
+        fc.ops = &Operations::<T>::TABLE;
+        Ok(0)
+    })
+}
+
+/// Takes the options out of a context.
+///
+/// # Safety
+///
+/// `fc` must be a context of the type `T` that [`init_fs_context`] succeeded for, ours alone for this call.
+pub(super) unsafe fn take_options<T: FileSystem>(fc: NonNull<bindings::fs_context>) -> Result<KBox<T::Options>> {
+    // SAFETY: Ours alone, by the caller's promise.
+    let private = mem::replace(unsafe { &mut (*fc.as_ptr()).fs_private }, ptr::null_mut());
+    // SAFETY: `init_fs_context` stored a `KBox<T::Options>` there, or it was taken out, which left null.
+    unsafe { KBox::try_from_foreign(private) }.ok_or(EINVAL)
+}
+
+/// `fs_context_operations.free`.
+///
+/// # Safety
+///
+/// Called by `put_fs_context()` or `vfs_clean_context()`, once after each successful [`init_fs_context`] for this `T`, with
+/// a context that nobody else uses.
+unsafe extern "C" fn free<T: FileSystem>(fc: *mut bindings::fs_context) {
+    if let Some(fc) = NonNull::new(fc) {
+        // SAFETY: See above.
+        drop(unsafe { take_options::<T>(fc) });
+    }
+}
+
+/// `fs_context_operations.parse_param`.
+///
+/// # Safety
+///
+/// Called by `vfs_parse_fs_param()` between [`init_fs_context`] for this `T` and [`free`], with a context and a parameter
+/// that nobody else uses: `uapi_mutex` is held, or `mount(2)` owns the context.
+unsafe extern "C" fn parse_param<T: FileSystem>(
+    fc: *mut bindings::fs_context,
+    param: *mut bindings::fs_parameter,
+) -> c_int {
+    from_result(|| {
+        let fc = NonNull::new(fc).ok_or(EINVAL)?;
+        // SAFETY: See above.
+        let parameter = unsafe { T::PARAMETERS.parse(fc, param) }?;
+        // SAFETY: `fs_private` is what `init_fs_context` stored or null, and ours alone for this call.
+        let private = unsafe { (*fc.as_ptr()).fs_private };
+        if private.is_null() {
+            return Err(EINVAL);
+        }
+        // SAFETY: Not null, hence a `KBox<T::Options>` that is ours alone for this call.
+        let options = unsafe { KBox::<T::Options>::borrow_mut(private) };
+        // SAFETY: Valid for this call, see above.
+        T::parse_param(options, &unsafe { Context::from_raw(fc) }, parameter)?;
+        Ok(0)
+    })
+}
+
+/// `fs_context_operations.get_tree`.
+///
+/// # Safety
+///
+/// Called by `vfs_get_tree()`, once after [`init_fs_context`] for this `T`, with a context that nobody else uses.
+unsafe extern "C" fn get_tree<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
+    // SAFETY: The context is valid and ours; `fill_super` accepts what `get_tree_nodev()` calls it with.
+    unsafe { bindings::get_tree_nodev(fc, Some(super_block::fill_super::<T>)) }
+}
+
+/// `fs_context_operations.reconfigure`.
+///
+/// # Safety
+///
+/// Called by `reconfigure_super()` with `s_umount` of the context's superblock held exclusively, after [`init_fs_context`]
+/// for this `T` in a context for a superblock of that type, which nobody else uses.
+unsafe extern "C" fn reconfigure<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
+    from_result(|| {
+        let fc = NonNull::new(fc).ok_or(EINVAL)?;
+        // SAFETY: See above.
+        let options = unsafe { take_options::<T>(fc) }?;
+        // SAFETY: `root` is set in a context for a reconfiguration, and holds the superblock active, which is of type `T`
+        // and completely made, since it was mounted.
+        let sb = unsafe { SuperBlock::<T>::from_raw((*(*fc.as_ptr()).root).d_sb) };
+        T::reconfigure(&sb.root(), KBox::into_inner(options))?;
+        Ok(0)
+    })
+}
