@@ -34,7 +34,13 @@ impl Options {
     ///
     /// `ptmxmode` is 0000: `ptmx` of a new mount is unusable until its mode is set.
     // INVARIANT: the constants are within the bounds.
-    pub const DEFAULT: Self = Self { uid: None, gid: None, mode: 0o600, ptmxmode: 0, max: NR_PTY_MAX };
+    pub const DEFAULT: Self = Self {
+        uid: None,
+        gid: None,
+        mode: 0o600,
+        ptmxmode: 0,
+        max: NR_PTY_MAX,
+    };
 
     /// Owner of every slave, if given.
     pub const fn uid(&self) -> Option<u32> {
@@ -138,9 +144,15 @@ mod tests {
         assert_eq!(options.to_string(), ",gid=5,mode=620,ptmxmode=666,max=64");
         options.set_uid(0);
         options.set_mode(0o4);
-        assert_eq!(options.to_string(), ",uid=0,gid=5,mode=004,ptmxmode=666,max=64");
+        assert_eq!(
+            options.to_string(),
+            ",uid=0,gid=5,mode=004,ptmxmode=666,max=64"
+        );
         options.set_mode(0o1777);
-        assert_eq!(options.to_string(), ",uid=0,gid=5,mode=1777,ptmxmode=666,max=64");
+        assert_eq!(
+            options.to_string(),
+            ",uid=0,gid=5,mode=1777,ptmxmode=666,max=64"
+        );
     }
 
     #[test]

@@ -10,14 +10,10 @@
 
 use super::{inode::permission_bits, ActiveSuper, FileSystem, NewInode, SuperBlock};
 use crate::bindings;
-use core::{
-    mem::ManuallyDrop,
-    ptr::NonNull,
-};
+use core::{mem::ManuallyDrop, ptr::NonNull};
 use kernel::{
     error::from_err_ptr,
     prelude::*,
-    str::CStrExt as _,
     types::NotThreadSafe, //
 };
 
@@ -70,7 +66,9 @@ impl<'sb, T: FileSystem> Dir<'sb, T> {
     /// - `ENOMEM`.
     pub(crate) fn start_creating(&self, name: &CStr) -> Result<Creating<'sb, T>> {
         // SAFETY: The directory is valid by the type invariants, and the name ends with a NUL.
-        let dentry = from_err_ptr(unsafe { bindings::simple_start_creating(self.dentry.as_ptr(), name.as_char_ptr()) })?;
+        let dentry = from_err_ptr(unsafe {
+            bindings::simple_start_creating(self.dentry.as_ptr(), name.as_char_ptr())
+        })?;
         let dentry = NonNull::new(dentry).ok_or(ENOMEM)?;
         // INVARIANT: What `simple_start_creating()` gives: a reference to a negative child, the directory locked.
         Ok(Creating {
@@ -89,7 +87,9 @@ impl<'sb, T: FileSystem> Dir<'sb, T> {
     /// `ENOENT` if there is no such entry, `EACCES` if it is no name.
     pub(crate) fn set_mode(&self, name: &CStr, mode: u16) -> Result {
         // SAFETY: The directory is valid by the type invariants, and the name ends with a NUL.
-        let dentry = from_err_ptr(unsafe { bindings::rdevpts_try_lookup(self.dentry.as_ptr(), name.as_char_ptr()) })?;
+        let dentry = from_err_ptr(unsafe {
+            bindings::rdevpts_try_lookup(self.dentry.as_ptr(), name.as_char_ptr())
+        })?;
         let dentry = NonNull::new(dentry).ok_or(ENOENT)?;
         // SAFETY: We have a reference, and nothing makes a positive dentry negative while there is one.
         let inode = unsafe { inode_of(dentry) };

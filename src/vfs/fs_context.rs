@@ -22,7 +22,7 @@ use kernel::{
     error::{from_result, to_result},
     ffi::c_int,
     prelude::*,
-    str::{as_char_ptr_in_const_context, CStrExt as _},
+    str::as_char_ptr_in_const_context,
     task::Kuid,
     types::{ForeignOwnable, NotThreadSafe}, //
 };
@@ -66,7 +66,12 @@ impl<P> Clone for Parameter<P> {
 impl<P> Copy for Parameter<P> {}
 
 impl<P> Parameter<P> {
-    const fn with(name: &'static CStr, convert: bindings::fs_param_type, base: usize, kind: Kind<P>) -> Self {
+    const fn with(
+        name: &'static CStr,
+        convert: bindings::fs_param_type,
+        base: usize,
+        kind: Kind<P>,
+    ) -> Self {
         Self {
             name,
             convert,
@@ -133,7 +138,12 @@ impl<P, const N: usize> ParameterTable<P, N> {
         while i < N {
             let parameter = &parameters[i];
             // CAST: `i < N < 256`.
-            specs[i] = Self::spec(Some(parameter.name), parameter.convert, i as u8, parameter.base);
+            specs[i] = Self::spec(
+                Some(parameter.name),
+                parameter.convert,
+                i as u8,
+                parameter.base,
+            );
             kinds[i] = parameter.kind;
             i += 1;
         }
@@ -193,14 +203,22 @@ impl<P> Parameters<P> {
     /// # Safety
     ///
     /// `fc` and `param` must be valid, and used by nobody else during the call.
-    unsafe fn parse(&self, fc: NonNull<bindings::fs_context>, param: *mut bindings::fs_parameter) -> Result<P> {
+    unsafe fn parse(
+        &self,
+        fc: NonNull<bindings::fs_context>,
+        param: *mut bindings::fs_parameter,
+    ) -> Result<P> {
         let mut result = bindings::fs_parse_result::default();
         // SAFETY: By the caller's promise the context and the parameter are valid; by the type invariants `specs` is a
         // table as the C side expects it.
-        let opt =
-            unsafe { bindings::__fs_parse(&raw mut (*fc.as_ptr()).log, self.specs, param, &mut result) };
+        let opt = unsafe {
+            bindings::__fs_parse(&raw mut (*fc.as_ptr()).log, self.specs, param, &mut result)
+        };
         to_result(opt)?;
-        let kind = usize::try_from(opt).ok().and_then(|opt| self.kinds.get(opt)).ok_or(EINVAL)?;
+        let kind = usize::try_from(opt)
+            .ok()
+            .and_then(|opt| self.kinds.get(opt))
+            .ok_or(EINVAL)?;
         let value = &result.__bindgen_anon_1;
         Ok(match *kind {
             Kind::Flag(make) => make(),
@@ -250,14 +268,10 @@ impl Context<'_> {
 
     /// Whether the current task is in the mount namespace that the system started with.
     pub(crate) fn in_initial_mount_namespace(&self) -> bool {
+        let init_task = &raw const bindings::init_task;
         // SAFETY: `get_current()` is always valid, and a task may read its own `nsproxy` without a lock
         // (`include/linux/nsproxy.h`). `init_task` never exits and never changes its namespaces.
-        let (own, initial) = unsafe {
-            (
-                (*bindings::get_current()).nsproxy,
-                (*(&raw const bindings::init_task)).nsproxy,
-            )
-        };
+        let (own, initial) = unsafe { ((*bindings::get_current()).nsproxy, (*init_task).nsproxy) };
         if own.is_null() || initial.is_null() {
             // The task is exiting.
             return false;
@@ -304,7 +318,9 @@ impl<T: FileSystem> Operations<T> {
 ///
 /// Called by `alloc_fs_context()` or `finish_clean_context()` with a context of the type `T::fs_type()` whose `fs_private`
 /// is null, new or with `uapi_mutex` held.
-pub(super) unsafe extern "C" fn init_fs_context<T: FileSystem>(fc: *mut kernel::bindings::fs_context) -> c_int {
+pub(super) unsafe extern "C" fn init_fs_context<T: FileSystem>(
+    fc: *mut kernel::bindings::fs_context,
+) -> c_int {
     from_result(|| {
         let fc = NonNull::new(fc.cast::<bindings::fs_context>()).ok_or(EINVAL)?;
         // SAFETY: Valid for this call, see above.
@@ -323,7 +339,9 @@ pub(super) unsafe extern "C" fn init_fs_context<T: FileSystem>(fc: *mut kernel::
 /// # Safety
 ///
 /// `fc` must be a context of the type `T` that [`init_fs_context`] succeeded for, ours alone for this call.
-pub(super) unsafe fn take_options<T: FileSystem>(fc: NonNull<bindings::fs_context>) -> Result<KBox<T::Options>> {
+pub(super) unsafe fn take_options<T: FileSystem>(
+    fc: NonNull<bindings::fs_context>,
+) -> Result<KBox<T::Options>> {
     // SAFETY: Ours alone, by the caller's promise.
     let private = mem::replace(unsafe { &mut (*fc.as_ptr()).fs_private }, ptr::null_mut());
     // SAFETY: `init_fs_context` stored a `KBox<T::Options>` there, or it was taken out, which left null.

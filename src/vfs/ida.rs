@@ -44,7 +44,9 @@ impl Ida {
     /// `ENOSPC` if there is none, `ENOMEM`.
     pub(crate) fn alloc_max(&self, highest: u32) -> Result<u32> {
         // SAFETY: Initialised by the type invariants.
-        let id = unsafe { bindings::ida_alloc_range(self.inner.get(), 0, highest, bindings::GFP_KERNEL) };
+        let id = unsafe {
+            bindings::ida_alloc_range(self.inner.get(), 0, highest, bindings::GFP_KERNEL)
+        };
         to_result(id)?;
         u32::try_from(id).map_err(|_| EINVAL)
     }

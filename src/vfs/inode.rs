@@ -45,7 +45,12 @@ impl Owner {
     /// The ids that the current task makes files with: `current_fsuid()` and `current_fsgid()`.
     pub(crate) fn current() -> Self {
         // SAFETY: These have no requirements.
-        let (uid, gid) = unsafe { (bindings::rdevpts_current_fsuid(), bindings::rdevpts_current_fsgid()) };
+        let (uid, gid) = unsafe {
+            (
+                bindings::rdevpts_current_fsuid(),
+                bindings::rdevpts_current_fsgid(),
+            )
+        };
         Self {
             uid: Kuid::from_raw(uid),
             gid: Kgid::from_raw(gid),
@@ -115,7 +120,11 @@ impl<'sb, T: FileSystem> NewInode<'sb, T> {
     /// # Errors
     ///
     /// `ENOMEM`; `node` is dropped then.
-    pub(crate) fn chrdev(sb: &'sb SuperBlock<T>, what: CharDevice, node: Option<T::Node>) -> Result<Self> {
+    pub(crate) fn chrdev(
+        sb: &'sb SuperBlock<T>,
+        what: CharDevice,
+        node: Option<T::Node>,
+    ) -> Result<Self> {
         // SAFETY: The superblock is complete, by its invariants.
         let this = unsafe { Self::new(sb.as_ptr(), what.ino) }?;
         // CAST: the type of file has no more than 16 bits.
@@ -205,10 +214,13 @@ pub(super) const fn permission_bits(mode: u16) -> u16 {
 /// The private data of the inode that `file` was opened on, if that is a node of the file system `T` that has any.
 ///
 /// [`None`] for a node with the same device number on another file system: there `i_private` is not ours.
-pub(crate) fn node_of_file<T: FileSystem>(file: &File) -> Option<<T::Node as ForeignOwnable>::Borrowed<'_>> {
+pub(crate) fn node_of_file<T: FileSystem>(
+    file: &File,
+) -> Option<<T::Node as ForeignOwnable>::Borrowed<'_>> {
     SuperBlock::<T>::of_file(file)?;
     // SAFETY: An open file has a path, which does not change, and whose dentry has an inode, which stays while it is open.
-    let private = unsafe { (*(*(*file.as_ptr()).__bindgen_anon_1.f_path.dentry).d_inode).i_private };
+    let private =
+        unsafe { (*(*(*file.as_ptr()).__bindgen_anon_1.f_path.dentry).d_inode).i_private };
     if private.is_null() {
         return None;
     }

@@ -9,7 +9,7 @@ use core::{mem::size_of, ptr::NonNull};
 use kernel::{
     ffi::{c_int, c_void},
     prelude::*,
-    str::{as_char_ptr_in_const_context, CStrExt as _},
+    str::as_char_ptr_in_const_context,
     sync::atomic::Atomic, //
 };
 
@@ -109,11 +109,13 @@ impl Registration {
     /// # Errors
     ///
     /// `ENOMEM`: there is no memory, or there is such a file (the C side does not tell, but logs it).
-    pub(crate) fn new<const N: usize>(path: &'static CStr, table: &'static Table<N>) -> Result<Self> {
+    pub(crate) fn new<const N: usize>(
+        path: &'static CStr,
+        table: &'static Table<N>,
+    ) -> Result<Self> {
         // SAFETY: Path and table are statics, and the table has `N` entries, each valid by the type invariants.
-        let header = unsafe {
-            bindings::register_sysctl_sz(path.as_char_ptr(), table.0.as_ptr(), N)
-        };
+        let header =
+            unsafe { bindings::register_sysctl_sz(path.as_char_ptr(), table.0.as_ptr(), N) };
         // INVARIANT: Just registered.
         Ok(Self(NonNull::new(header).ok_or(ENOMEM)?))
     }
