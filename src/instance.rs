@@ -7,10 +7,14 @@
 
 use crate::{
     bindings::{kgid_t, kuid_t, FileOps},
+    master::Master,
     model::{index, limits, options::Options},
+    pair::Slot,
+    slave::Slave,
+    tty::PtyDriver,
     vfs::{
-        sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType, Ida, Kgid, NewInode,
-        Owner, Parameter, ParameterTable, Parameters,
+        sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType,
+        Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,
     },
 };
 use core::fmt::Write;
@@ -21,13 +25,15 @@ use kernel::{
     str::NullTerminatedFormatter,
     sync::{
         atomic::{Atomic, Relaxed},
-        SpinLock, //
+        Arc, SpinLock, //
     },
     task::Kuid,
 };
 
 /// Private data of a slave's inode.
-pub(crate) type Node = KBox<()>;
+///
+/// Shared with the pair, which empties it before the node goes.
+pub(crate) type SlaveNode = Arc<Slot>;
 
 /// The type of the file system.
 static RDEVPTS: FileSystemType<Instance> = FileSystemType::new();
@@ -64,7 +70,12 @@ impl Counted {
         // Counted first, as the comparison is with what others count at the same time.
         let before = NR.fetch_add(1, Relaxed);
         let counted = Self;
-        if limits::admits(before, MAX.load(Relaxed), RESERVE.load(Relaxed), may_use_reserve) {
+        if limits::admits(
+            before,
+            MAX.load(Relaxed),
+            RESERVE.load(Relaxed),
+            may_use_reserve,
+        ) {
             Ok(counted)
         } else {
             Err(ENOSPC)
@@ -82,8 +93,8 @@ impl Drop for Counted {
 pub(crate) struct Data {
     /// What opening `ptmx` does.
     pub(crate) ptmx_fops: FileOps,
-    /// The major device number of the slaves.
-    pub(crate) pts_major: u32,
+    /// The terminals.
+    pub(crate) pty: Arc<PtyDriver<Master, Slave>>,
 }
 
 /// One mount option with its value.
@@ -119,7 +130,7 @@ pub(crate) struct Instance {
     options: SpinLock<Options>,
     /// Whether the mount was made in the initial mount namespace; not changed by a remount.
     may_use_reserve: bool,
-    data: &'static Data,
+    data: Arc<Data>,
     #[pin]
     indices: Ida,
 }
@@ -129,7 +140,7 @@ impl FileSystem for Instance {
     type Parameter = MountOption;
     type Options = MountOptions;
     type Data = Data;
-    type Node = Node;
+    type Node = SlaveNode;
 
     const NAME: &'static CStr = c"rdevpts";
     /// Ours. With that of devpts, C devpts would take a mount beside a device node 5:2 for one of its own, and the instance
@@ -161,14 +172,16 @@ impl FileSystem for Instance {
             MountOption::Gid(gid) => options.set_gid(gid.into_raw().val),
             MountOption::Mode(mode) => options.set_mode(mode),
             MountOption::PtmxMode(mode) => options.set_ptmxmode(mode),
-            MountOption::Max(max) => options.set_max(max).map_err(|_| cx.invalf(c"max out of range"))?,
+            MountOption::Max(max) => options
+                .set_max(max)
+                .map_err(|_| cx.invalf(c"max out of range"))?,
             // Every mount is a new instance.
             MountOption::NewInstance => {}
         }
         Ok(())
     }
 
-    fn new(data: &'static Data, mount: MountOptions) -> impl PinInit<Self, Error> {
+    fn new(data: Arc<Data>, mount: MountOptions) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             options <- new_spinlock!(mount.options),
             may_use_reserve: mount.may_use_reserve,
@@ -222,7 +235,12 @@ impl Instance {
         })
     }
 
-    /// Makes the directory entry of the slave with the index `lease`: `devpts_pty_new()`.
+    /// The terminals.
+    pub(crate) fn pty(&self) -> &PtyDriver<Master, Slave> {
+        &self.data.pty
+    }
+
+    /// Makes the directory entry of the slave with `index`, which is leased: `devpts_pty_new()`.
     ///
     /// The entry must be removed before the lease is dropped, or the index could be given out while its name is taken.
     ///
@@ -231,24 +249,31 @@ impl Instance {
     /// # Errors
     ///
     /// `ENOMEM`; `node` is dropped then.
-    pub(crate) fn new_slave_entry(lease: &IndexLease, node: Node) -> Result<Entry<Self>> {
-        let instance = &lease.sb;
+    pub(crate) fn new_slave_entry(instance: &ActiveSuper<Self>, index: u32, node: SlaveNode) -> Result<Entry<Self>> {
         let options = instance.options();
         let current = Owner::current();
         let slave = CharDevice {
-            ino: index::slave_ino(lease.index),
+            ino: index::slave_ino(index),
             mode: options.mode(),
-            device: Device::new(instance.data.pts_major, lease.index).ok_or(EINVAL)?,
+            device: Device::new(instance.data.pty.slave_major(), index).ok_or(EINVAL)?,
             owner: Owner {
-                uid: options.uid().map_or(current.uid, |val| Kuid::from_raw(kuid_t { val })),
-                gid: options.gid().map_or(current.gid, |val| Kgid::from_raw(kgid_t { val })),
+                uid: options
+                    .uid()
+                    .map_or(current.uid, |val| Kuid::from_raw(kuid_t { val })),
+                gid: options
+                    .gid()
+                    .map_or(current.gid, |val| Kgid::from_raw(kgid_t { val })),
             },
             fops: None,
         };
         let inode = NewInode::chrdev(instance, slave, Some(node))?;
 
         let mut name = [0; "4294967295\0".len()];
-        write!(NullTerminatedFormatter::new(&mut name).ok_or(EINVAL)?, "{}", lease.index)?;
+        write!(
+            NullTerminatedFormatter::new(&mut name).ok_or(EINVAL)?,
+            "{}",
+            index
+        )?;
         let name = CStr::from_bytes_until_nul(&name).map_err(|_| EINVAL)?;
         instance.root().start_creating(name)?.make_persistent(inode)
     }
@@ -267,11 +292,6 @@ impl IndexLease {
     /// The index, which is also the slave's minor device number and its name.
     pub(crate) fn index(&self) -> u32 {
         self.index
-    }
-
-    /// The mount.
-    pub(crate) fn super_block(&self) -> &ActiveSuper<Instance> {
-        &self.sb
     }
 }
 

@@ -1,15 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! rdevpts
+//! rdevpts: a devpts with real pseudo-terminals.
+//!
+//! Read it in this order:
+//!
+//! - `model`: limits, indices, options, as arithmetic without a kernel; it is tested on the host.
+//! - `vfs` and `tty`: safe layers over the VFS and over the tty core, which know nothing of one another nor of this driver.
+//!   All `unsafe` code is there and in `bindings`.
+//! - `instance`: one mount. `pair`: one pty, with the order in which it goes. `master`, `slave`: the two ends of it, and
+//!   `end`: what they do alike.
+//!
+//! `Documentation/locking.rst` has the lock order and who keeps what alive.
+
 #![crate_name = "rdevpts"]
 #![deny(unsafe_code)]
 
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 
 #[allow(unsafe_code)]
 mod bindings;
+mod end;
+mod instance;
+mod master;
+mod model;
+mod pair;
+mod slave;
 #[allow(unsafe_code)]
 mod tty;
+#[allow(unsafe_code)]
+mod vfs;
 
 module! {
     type: Rdevpts,
@@ -20,10 +39,31 @@ module! {
     alias: ["fs-rdevpts"],
 }
 
-struct Rdevpts;
+/// What the module has registered. Dropped in this order: no new mounts, then no new terminals.
+struct Rdevpts {
+    _file_system: vfs::Registration<instance::Instance>,
+    _sysctls: vfs::sysctl::Registration,
+    _pty: Arc<tty::PtyDriver<master::Master, slave::Slave>>,
+}
 
 impl kernel::Module for Rdevpts {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Rdevpts)
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        let names = tty::Names {
+            master: c"rdevpts_master",
+            slave: c"rdevpts_slave",
+            nursery: c"rdevpts_nursery",
+            lines: model::index::NR_PTY_MAX,
+        };
+        let pty = Arc::pin_init(tty::PtyDriver::new(names, module), GFP_KERNEL)?;
+        let sysctls = instance::register_sysctls()?;
+        let data = instance::Data {
+            ptmx_fops: master::fops()?,
+            pty: pty.clone(),
+        };
+        Ok(Self {
+            _file_system: vfs::Registration::new(data)?,
+            _sysctls: sysctls,
+            _pty: pty,
+        })
     }
 }

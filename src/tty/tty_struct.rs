@@ -151,6 +151,13 @@ impl Tty {
         unsafe { addr_of!((*self.as_ptr()).ctrl.packet).read_volatile() }
     }
 
+    /// Forgets the pending packet status without taking the lock, as `TIOCPKT` does before it turns packet mode on at the
+    /// other end: while that is off, nothing sets a status.
+    pub(crate) fn reset_pktstatus(&self) {
+        // SAFETY: The object is live; a store of a byte, ordered before the caller's later release of a lock.
+        unsafe { addr_of_mut!((*self.as_ptr()).ctrl.pktstatus).write_volatile(0) };
+    }
+
     /// Locks `tty->ctrl` (a spinlock, interrupts off).
     pub(crate) fn ctrl(&self) -> Ctrl<'_> {
         // SAFETY: `ctrl.lock` is initialised with the object and lives as long, so for the borrow of `self`.
@@ -200,11 +207,4 @@ impl Ctrl<'_> {
             status.write((status.read() & !clear) | set);
         }
     }
-}
-
-/// Forgets the pending packet status of `tty` without taking its lock, as `TIOCPKT` does when it turns packet mode on
-/// at the other end: nothing sets a status while packet mode is off.
-pub(crate) fn reset_pktstatus(tty: &Tty) {
-    // SAFETY: The object is live; a byte-sized store, ordered before the caller's later release of a lock.
-    unsafe { addr_of_mut!((*tty.as_ptr()).ctrl.pktstatus).write_volatile(0) };
 }

@@ -4,14 +4,21 @@
 
 use super::{fs_context, super_block, FileSystem};
 use crate::bindings;
-use core::ptr;
+use core::{cell::UnsafeCell, mem::MaybeUninit, ptr};
 use kernel::{
     error::to_result,
     ffi::c_int,
     module::this_module,
+    new_spinlock,
     prelude::*,
     str::as_char_ptr_in_const_context,
-    sync::SetOnce,
+    sync::{
+        atomic::{
+            ordering::{Acquire, Relaxed, Release},
+            Atomic,
+        },
+        Arc, SpinLock,
+    },
     types::Opaque, //
 };
 
@@ -22,13 +29,21 @@ use kernel::{
 /// # Invariants
 ///
 /// `inner` is made by [`FileSystemType::new`], so that every superblock and context of this type is handled by the
-/// functions of this module for `T`; after that only the C side writes to it. `data` is set before the type is registered
-/// for the first time.
+/// functions of this module for `T`; after that only the C side writes to it. `data` is initialised if `state` is [`READY`].
 #[repr(C)]
 pub(crate) struct FileSystemType<T: FileSystem> {
     inner: Opaque<bindings::file_system_type>,
-    data: SetOnce<T::Data>,
+    state: Atomic<u32>,
+    /// The registration's reference to the data; each superblock has its own.
+    data: UnsafeCell<MaybeUninit<SpinLock<Option<Arc<T::Data>>>>>,
 }
+
+/// [`FileSystemType`]: as made by [`FileSystemType::new`].
+const NEW: u32 = 0;
+/// [`FileSystemType`]: one thread has `data` to itself, to initialise it.
+const BUSY: u32 = 1;
+/// [`FileSystemType`]: `data` is initialised, and stays so.
+const READY: u32 = 2;
 
 // SAFETY: `inner` is only accessed by the C side, which synchronises itself; `data` is `Sync` where `T::Data` is `Send` and
 // `Sync`, as the trait requires.
@@ -50,7 +65,8 @@ impl<T: FileSystem> FileSystemType<T> {
         // INVARIANT: as made above, and `data` is not yet needed.
         Self {
             inner: Opaque::new(fs_type),
-            data: SetOnce::new(),
+            state: Atomic::new(NEW),
+            data: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -59,17 +75,27 @@ impl<T: FileSystem> FileSystemType<T> {
         ptr::from_ref(self).cast_mut().cast()
     }
 
+    /// The lock around the data, once the type was registered.
+    fn data_lock(&self) -> Option<&SpinLock<Option<Arc<T::Data>>>> {
+        // SAFETY: Initialised for good, by the type invariants; the load pairs with the store in `Registration::new`.
+        (self.state.load(Acquire) == READY).then(|| unsafe { (*self.data.get()).assume_init_ref() })
+    }
+
     /// The data given at the registration.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the type is not registered (any more).
     ///
     /// # Safety
     ///
     /// `fs_type` must point to a `FileSystemType<T>`: it must be the `fs_type` or the `s_type` of a context or superblock
     /// that one of the functions set in [`FileSystemType::new`] for this `T` was called for.
-    pub(super) unsafe fn data(fs_type: *mut bindings::file_system_type) -> Result<&'static T::Data> {
+    pub(super) unsafe fn data(fs_type: *mut bindings::file_system_type) -> Result<Arc<T::Data>> {
         // SAFETY: The caller promises that this is a `FileSystemType<T>`, of which `inner` is the first field. Only statics
         // are ever registered.
         let this: &'static Self = unsafe { &*fs_type.cast::<Self>() };
-        this.data.as_ref().ok_or(ENODEV)
+        this.data_lock().ok_or(ENODEV)?.lock().clone().ok_or(ENODEV)
     }
 }
 
@@ -85,23 +111,45 @@ impl<T: FileSystem> FileSystemType<T> {
 pub(crate) struct Registration<T: FileSystem>(&'static FileSystemType<T>);
 
 impl<T: FileSystem> Registration<T> {
-    /// Registers the type, with `register_filesystem()`.
+    /// Registers the type, with `register_filesystem()`. Each superblock shares `data` with the registration.
     ///
-    /// `data` stays in the type's static, so this is possible once in the life of a module.
+    /// This is possible once in the life of a module.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if a type of that name is registered, or if this one was before.
+    /// `EBUSY` if a type of that name is registered, or if this one was before; `ENOMEM`.
     pub(crate) fn new(data: T::Data) -> Result<Self> {
         let fs_type = T::fs_type();
-        if !fs_type.data.populate(data) {
+        let data = Arc::new(data, GFP_KERNEL)?;
+        if fs_type.state.cmpxchg(NEW, BUSY, Relaxed).is_err() {
             return Err(EBUSY);
         }
-        // SAFETY: `fs_type` is a static with a valid `file_system_type`, and is registered once only, since `data` can be
-        // set once only.
-        to_result(unsafe { bindings::register_filesystem(fs_type.as_ptr()) })?;
-        // INVARIANT: just registered.
-        Ok(Self(fs_type))
+        // The lock is initialised in its place, as it must not move: it is part of a static.
+        //
+        // SAFETY: `BUSY` makes the place ours alone, and a static is never moved.
+        unsafe {
+            pin_init::raw_init(
+                fs_type.data.get().cast(),
+                new_spinlock!(Some(data), "FileSystemType::data"),
+            )
+        };
+        // INVARIANT: `data` has just been initialised.
+        fs_type.state.store(READY, Release);
+        // INVARIANT: About to be registered; if that fails, the value is forgotten.
+        let this = Self(fs_type);
+        // SAFETY: `fs_type` is a static with a valid `file_system_type`, and is registered once only, since it is `NEW` once.
+        if let Err(error) = to_result(unsafe { bindings::register_filesystem(fs_type.as_ptr()) }) {
+            this.take_data();
+            core::mem::forget(this);
+            return Err(error);
+        }
+        Ok(this)
+    }
+
+    /// Gives up the registration's reference to the data.
+    fn take_data(&self) {
+        let data = self.0.data_lock().and_then(|lock| lock.lock().take());
+        drop(data);
     }
 }
 
@@ -109,5 +157,6 @@ impl<T: FileSystem> Drop for Registration<T> {
     fn drop(&mut self) {
         // SAFETY: Registered, by the type invariants. It cannot fail for a registered type.
         unsafe { bindings::unregister_filesystem(self.0.as_ptr()) };
+        self.take_data();
     }
 }

@@ -39,18 +39,22 @@ mod path;
 mod super_block;
 pub(crate) mod sysctl;
 
-pub(crate) use dentry::{Creating, Dir, Entry, Removing};
+// The guards are there for who has to name them.
+#[allow(unused_imports)]
+pub(crate) use dentry::{Creating, Removing};
+pub(crate) use dentry::{Dir, Entry};
 pub(crate) use fs_context::{Context, Parameter, ParameterTable, Parameters};
 pub(crate) use fs_type::{FileSystemType, Registration};
 pub(crate) use ida::Ida;
 pub(crate) use inode::{node_of_file, CharDevice, Device, Kgid, NewInode, Owner};
-pub(crate) use path::{Mount, Path};
+pub(crate) use path::Path;
 pub(crate) use super_block::{ActiveSuper, SuperBlock};
 
 use kernel::{
     ffi::{c_long, c_ulong},
     prelude::*,
     seq_file::SeqFile,
+    sync::Arc,
     types::ForeignOwnable,
     ModuleMetadata,
 };
@@ -96,7 +100,7 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// The mount options together, while they are collected in the `fs_context`.
     type Options: Send + 'static;
 
-    /// Given when the type is registered, there for every mount.
+    /// Given when the type is registered; the registration and every mount share it.
     type Data: Send + Sync + 'static;
 
     /// Private data of an inode (`i_private`), see [`NewInode`] and [`node_of_file`].
@@ -113,10 +117,14 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     fn init_options(cx: &Context<'_>) -> Result<Self::Options>;
 
     /// Takes one option into `options`. An error fails the system call; say why with [`Context::invalf`].
-    fn parse_param(options: &mut Self::Options, cx: &Context<'_>, parameter: Self::Parameter) -> Result;
+    fn parse_param(
+        options: &mut Self::Options,
+        cx: &Context<'_>,
+        parameter: Self::Parameter,
+    ) -> Result;
 
     /// Makes the instance of a new superblock.
-    fn new(data: &'static Self::Data, options: Self::Options) -> impl PinInit<Self, Error>;
+    fn new(data: Arc<Self::Data>, options: Self::Options) -> impl PinInit<Self, Error>;
 
     /// Makes the entries that each mount has from the start. Called once, before anybody can see the superblock, with
     /// `s_umount` held.

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mounts and paths: opening an entry through the mount that another file came from.
+//! Paths: opening an entry through the mount that another file came from.
 
 use super::{Entry, FileSystem, SuperBlock};
 use crate::bindings;
 use core::{
-    ffi::CStr,
-    marker::PhantomData,
-    mem::ManuallyDrop,
+    mem,
     ptr::{self, NonNull},
 };
 use kernel::{
@@ -15,7 +13,6 @@ use kernel::{
     ffi::c_int,
     fs::File,
     prelude::*,
-    str::CStrExt as _,
     sync::aref::ARef, //
 };
 
@@ -79,7 +76,7 @@ impl Path {
     /// # Errors
     ///
     /// `ENOENT` if the directory cannot be reached through the mount, or there is no such name.
-    fn to_sibling(&mut self, name: &CStr) -> Result {
+    fn follow_sibling(&mut self, name: &CStr) -> Result {
         // SAFETY: The dentry is valid by the type invariants; this gives a reference to its parent.
         let parent = unsafe { bindings::dget_parent(self.0.dentry) };
         let child = if self.is_connected(parent) {
@@ -91,13 +88,9 @@ impl Path {
         // SAFETY: The reference is ours to give up.
         unsafe { bindings::dput(parent) };
         let child = child.ok().and_then(NonNull::new).ok_or(ENOENT)?;
-        // SAFETY: The old dentry's reference is given up, and the reference to the new one, which is of the same superblock,
-        // takes its place. `follow_down()` keeps a path valid also when it fails.
-        unsafe {
-            bindings::dput(self.0.dentry);
-            self.0.dentry = child.as_ptr();
-            bindings::follow_down(&mut self.0, 0);
-        }
+        self.set_dentry(child);
+        // SAFETY: Valid by the type invariants, which it keeps, also when it fails.
+        unsafe { bindings::follow_down(&mut self.0, 0) };
         Ok(())
     }
 
@@ -119,15 +112,11 @@ impl Path {
         ptr::eq(unsafe { (*self.0.mnt).mnt_sb }, sb.as_ptr())
     }
 
-    /// Keeps the reference to the mount only.
-    fn into_mount(self) -> NonNull<bindings::vfsmount> {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: The reference to the dentry is ours to give up; the one to the mount goes to the caller. A path's mount is
-        // not null.
-        unsafe {
-            bindings::dput(this.0.dentry);
-            NonNull::new_unchecked(this.0.mnt)
-        }
+    /// Goes to `dentry`, whose reference becomes the path's. It must be of the mount's superblock.
+    fn set_dentry(&mut self, dentry: NonNull<bindings::dentry>) {
+        let old = mem::replace(&mut self.0.dentry, dentry.as_ptr());
+        // SAFETY: The reference to the old one is ours to give up. INVARIANT: as the caller says.
+        unsafe { bindings::dput(old) };
     }
 }
 
@@ -138,71 +127,27 @@ impl Drop for Path {
     }
 }
 
-/// A mount of a superblock of the file system `T`, with a reference.
-///
-/// # Invariants
-///
-/// `mnt` is a mount of a superblock of the type `T`, to which this value has a reference.
-pub(crate) struct Mount<T: FileSystem> {
-    mnt: NonNull<bindings::vfsmount>,
-    _type: PhantomData<T>,
-}
-
-// SAFETY: Mounts can be used from any thread.
-unsafe impl<T: FileSystem> Send for Mount<T> {}
-// SAFETY: As above.
-unsafe impl<T: FileSystem> Sync for Mount<T> {}
-
-impl<T: FileSystem> Mount<T> {
-    /// The mount of `sb` that belongs to the multiplexer `file`: `devpts_mntget()` in `fs/devpts/inode.c`.
+impl<T: FileSystem> Entry<T> {
+    /// The entry as seen through the mount that the multiplexer `ptmx` belongs to: `devpts_mntget()` in
+    /// `fs/devpts/inode.c`.
     ///
-    /// That is the mount through which `file` was opened, if it was opened in `sb`. If it was bind-mounted elsewhere, it is
-    /// what is mounted on `pts` in the directory where the bind mount is.
+    /// That is the mount through which `ptmx` was opened, if that is one of the entry's superblock. If its node was
+    /// bind-mounted elsewhere, it is what is mounted on `pts` in the directory where it was bind-mounted.
     ///
     /// # Errors
     ///
-    /// `ENOENT` if there is no `pts` there, `ENODEV` if that is no mount of all of `sb`.
-    pub(crate) fn of_ptmx(file: &File, sb: &SuperBlock<T>) -> Result<Self> {
-        let mut path = Path::of_file(file);
+    /// `ENOENT` if there is no `pts` there, `ENODEV` if that is no mount of all of the entry's superblock.
+    pub(crate) fn path_beside(&self, ptmx: &File) -> Result<Path> {
+        let sb = self.super_block();
+        let mut path = Path::of_file(ptmx);
         while path.is_mount_root() && path.follow_up() {}
         if !path.is_on(sb) {
-            path.to_sibling(c"pts")?;
-            // The root of `sb` as the root of the mount: nothing is hidden, and the mount is not of a single file.
+            path.follow_sibling(c"pts")?;
             if !path.is_on(sb) || !path.is_of_whole() {
                 return Err(ENODEV);
             }
         }
-        // INVARIANT: The mount is of `sb`.
-        Ok(Self {
-            mnt: path.into_mount(),
-            _type: PhantomData,
-        })
-    }
-}
-
-impl<T: FileSystem> Drop for Mount<T> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants the reference is ours to give up.
-        unsafe { bindings::mntput(self.mnt.as_ptr()) };
-    }
-}
-
-impl<T: FileSystem> Entry<T> {
-    /// The entry as seen through `mount`.
-    ///
-    /// # Errors
-    ///
-    /// `EXDEV` if that is a mount of another superblock.
-    pub(crate) fn path(&self, mount: Mount<T>) -> Result<Path> {
-        // SAFETY: The mount is valid by its invariants, and its superblock does not change.
-        let sb = unsafe { (*mount.mnt.as_ptr()).mnt_sb };
-        if !ptr::eq(sb, self.super_block().as_ptr()) {
-            return Err(EXDEV);
-        }
-        // INVARIANT: The mount's reference moves, and the dentry's is new; both are of one superblock.
-        Ok(Path(bindings::path {
-            mnt: ManuallyDrop::new(mount).mnt.as_ptr(),
-            dentry: self.dget().as_ptr(),
-        }))
+        path.set_dentry(self.dget());
+        Ok(path)
     }
 }

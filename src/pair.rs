@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One pty: the index that it leases, its node, and the order in which it goes.
+//!
+//! # Teardown
+//!
+//! 1. *Detach*: the node's [`Slot`] loses the slave. From here on an opener of the node gets `EIO`, never a dying tty.
+//! 2. *Unlink*: the node goes, under the directory's lock and no other.
+//! 3. The tty core closes the master, which hangs the slave up.
+//! 4. When the last file of either end is closed, [`Pair::release`] gives back the index and then the mount.
+//!
+//! [`Pair::retire`] is 1 and 2. It runs in the master file's release, before the tty core takes any lock; so that a
+//! reader of the directory who is stalled in a page fault holds up closers and openers of this mount, but no terminal.
+//! Where the master's file was hung up, the core does not pass by there, and the master's close calls it.
+
+use crate::{
+    instance::{IndexLease, Instance},
+    tty::Tty,
+    vfs::{ActiveSuper, Entry, Path},
+};
+use kernel::{
+    fs::File,
+    new_mutex, new_spinlock,
+    prelude::*,
+    sync::{aref::ARef, Arc, Mutex, SpinLock},
+};
+
+/// Where a slave's node finds its terminal, for as long as there is one.
+#[pin_data]
+pub(crate) struct Slot {
+    /// Taken under `tty_mutex` by openers, and under no lock by the rest.
+    #[pin]
+    slave: SpinLock<Option<ARef<Tty>>>,
+}
+
+impl Slot {
+    /// A slot that leads nowhere.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                slave <- new_spinlock!(None, "Slot::slave"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// The terminal.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` where there is none (any more).
+    pub(crate) fn slave(&self) -> Result<ARef<Tty>> {
+        self.slave.lock().clone().ok_or(EIO)
+    }
+
+    /// Makes the slot lead to `slave`.
+    fn attach(&self, slave: ARef<Tty>) {
+        *self.slave.lock() = Some(slave);
+    }
+
+    /// Makes the slot lead nowhere.
+    fn detach(&self) {
+        // The reference is given up when the lock is released.
+        let _slave = self.slave.lock().take();
+    }
+}
+
+/// What the two ends of a pty share.
+#[pin_data]
+pub(crate) struct Pair {
+    slot: Arc<Slot>,
+    /// The node. Held while the master's file is open.
+    #[pin]
+    entry: Mutex<Option<Entry<Instance>>>,
+    /// The index and, with it, the mount. Held until both ends are closed.
+    #[pin]
+    lease: Mutex<Option<IndexLease>>,
+}
+
+impl Pair {
+    /// A pair that has leased an index, and has no node yet.
+    pub(crate) fn new(slot: Arc<Slot>, lease: IndexLease) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            slot,
+            entry <- new_mutex!(None, "Pair::entry"),
+            lease <- new_mutex!(Some(lease), "Pair::lease"),
+        })
+    }
+
+    /// Makes the node of the pair, which leased `index` of `mount`, and lets it lead to `slave`. Takes the directory's lock.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EEXIST` if there is such a node, which cannot be.
+    pub(crate) fn publish(&self, mount: &ActiveSuper<Instance>, index: u32, slave: ARef<Tty>) -> Result {
+        // First the terminal, then the node: one may be opened as soon as it can be seen.
+        self.slot.attach(slave);
+        let entry = Instance::new_slave_entry(mount, index, self.slot.clone())?;
+        *self.entry.lock() = Some(entry);
+        Ok(())
+    }
+
+    /// Detaches the slave from its node and removes the node, if that has not been done. Takes the directory's lock,
+    /// with no lock of the pair's held.
+    pub(crate) fn retire(&self) {
+        self.slot.detach();
+        let entry = self.entry.lock().take();
+        if let Some(entry) = entry {
+            entry.start_removing().unlink();
+        }
+    }
+
+    /// Gives back index and mount, if that has not been done. May be the end of the mount.
+    pub(crate) fn release(&self) {
+        let lease = self.lease.lock().take();
+        drop(lease);
+    }
+
+    /// Where the node is, for who has `ptmx`, the master's file.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` where it is gone; `ENOENT`, `ENODEV` where its mount cannot be found beside the file.
+    pub(crate) fn path_beside(&self, ptmx: &File) -> Result<Path> {
+        self.entry.lock().as_ref().ok_or(EIO)?.path_beside(ptmx)
+    }
+}
