@@ -2,23 +2,36 @@
 
 //! The kernel's `bindings`, and beside them what bindgen made of `helpers.h`.
 
-#![allow(
-    clippy::all,
-    dead_code,
-    improper_ctypes,
-    missing_docs,
-    non_camel_case_types,
-    non_snake_case,
-    non_upper_case_globals,
-    unreachable_pub,
-    unsafe_op_in_unsafe_fn,
-    unused_imports
-)]
+mod raw {
+    #![allow(
+        clippy::all,
+        clippy::undocumented_unsafe_blocks,
+        dead_code,
+        improper_ctypes,
+        missing_docs,
+        non_camel_case_types,
+        non_snake_case,
+        non_upper_case_globals,
+        unreachable_pub,
+        unsafe_op_in_unsafe_fn,
+        unused_imports
+    )]
+    // bindgen's bit fields.
+    #![allow(
+        clippy::as_ptr_cast_mut,
+        clippy::as_underscore,
+        clippy::cast_lossless,
+        clippy::ptr_as_ptr,
+        clippy::ref_as_ptr
+    )]
 
-pub(crate) use kernel::bindings::*;
-use kernel::ffi;
+    pub(crate) use kernel::bindings::*;
+    use kernel::ffi;
 
-include!(env!("RACYPTS_GENERATED"));
+    include!(env!("RACYPTS_GENERATED"));
+}
+
+pub(crate) use raw::*;
 
 /// A table of C function pointers that never changes after it is built.
 #[repr(transparent)]

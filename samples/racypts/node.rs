@@ -92,7 +92,7 @@ pub(crate) unsafe fn make_root(sb: *mut bindings::super_block) -> Result {
 
         let dentry = from_err_ptr(bindings::simple_start_creating(
             (*sb).s_root,
-            c"ptmx".as_ptr().cast(),
+            c"ptmx".as_char_ptr(),
         ))?;
         let mode = bindings::S_IFCHR | 0o666;
         let made = new_inode(sb, PTMX_INO, mode, PTMX_FOPS.as_ptr());
@@ -211,10 +211,7 @@ unsafe fn index_of(file: *mut bindings::file) -> c_uint {
 /// # Safety
 ///
 /// Called by the VFS with the last reference to an open file of [`PTMX_FOPS`].
-unsafe extern "C" fn ptmx_release(
-    inode: *mut bindings::inode,
-    file: *mut bindings::file,
-) -> c_int {
+unsafe extern "C" fn ptmx_release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: Per this function's contract. Without the parent's lock this is the bug.
     unsafe {
         let index = index_of(file);

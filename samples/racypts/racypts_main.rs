@@ -31,7 +31,7 @@ mod readdir;
 
 use bindings::Table;
 use core::cell::UnsafeCell;
-use kernel::{error::to_result, ffi::c_int, prelude::*};
+use kernel::{error::to_result, ffi::c_int, prelude::*, str::as_char_ptr_in_const_context};
 
 module! {
     type: RacyPts,
@@ -84,7 +84,7 @@ struct FsType(UnsafeCell<bindings::file_system_type>);
 unsafe impl Sync for FsType {}
 
 static FS_TYPE: FsType = FsType(UnsafeCell::new(bindings::file_system_type {
-    name: c"racypts".as_ptr().cast(),
+    name: as_char_ptr_in_const_context(c"racypts"),
     init_fs_context: Some(init_fs_context),
     kill_sb: Some(kill_sb),
     ..pin_init::zeroed()

@@ -67,10 +67,7 @@ unsafe fn next_positive(
 /// # Safety
 ///
 /// Called by the VFS with an open directory of ours, whose `i_rwsem` it holds shared.
-unsafe extern "C" fn readdir(
-    file: *mut bindings::file,
-    ctx: *mut bindings::dir_context,
-) -> c_int {
+unsafe extern "C" fn readdir(file: *mut bindings::file, ctx: *mut bindings::dir_context) -> c_int {
     // SAFETY: Per this function's contract, but for what 2018 got wrong: nothing keeps `next` alive or positive.
     unsafe {
         let parent = (*file).__bindgen_anon_1.f_path.dentry;

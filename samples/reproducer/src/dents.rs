@@ -82,7 +82,12 @@ pub fn parse(mut bytes: &[u8]) -> Result<Vec<Dent>, String> {
         let number = dents.len();
         let reclen = match bytes.get(16..18) {
             Some(&[low, high]) => usize::from(u16::from_ne_bytes([low, high])),
-            _ => return Err(format!("entry {number} is cut off at {} bytes", bytes.len())),
+            _ => {
+                return Err(format!(
+                    "entry {number} is cut off at {} bytes",
+                    bytes.len()
+                ))
+            }
         };
         if reclen % 8 != 0 || reclen <= HEADER || reclen > bytes.len() {
             return Err(format!(
@@ -135,7 +140,11 @@ mod tests {
         bytes.extend(record(1, libc::DT_DIR, b".."));
         bytes.extend(record(2, libc::DT_CHR, b"ptmx"));
         bytes.extend(record(1026, libc::DT_CHR, b"1023"));
-        let names: Vec<_> = parse(&bytes).unwrap().into_iter().map(|d| (d.ino, d.name)).collect();
+        let names: Vec<_> = parse(&bytes)
+            .unwrap()
+            .into_iter()
+            .map(|d| (d.ino, d.name))
+            .collect();
         assert_eq!(
             names,
             [

@@ -135,6 +135,27 @@ pub struct Verdict {
     pub unexplained: Vec<u32>,
 }
 
+/// Whose a name is that no pty of this program explains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A closed pty's of this program: it must not have come up.
+    Closed,
+    /// A pty's of another process: from now on any unexplained name may be one.
+    Foreign,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Tells it from whether the user has said that nobody else opens ptys (`insist`), whether nothing speaks against it so
+/// far (`alone`), and whether a pty of this program ever had the name.
+pub fn whose(insist: bool, alone: bool, was_ours: bool) -> Whose {
+    match (insist, alone, was_ours) {
+        (true, ..) | (_, true, true) => Whose::Closed,
+        (_, _, false) => Whose::Foreign,
+        (_, false, true) => Whose::Unknown,
+    }
+}
+
 /// Holds `pass` against `lives`, all ptys known to have possibly been there during it.
 pub fn judge(pass: &Pass, lives: &[Life]) -> Verdict {
     let mut verdict = Verdict::default();
@@ -159,21 +180,29 @@ pub fn judge(pass: &Pass, lives: &[Life]) -> Verdict {
     ] {
         let count = counts.get(&name).copied().unwrap_or(0);
         if count != 1 {
-            verdict.add(kind, format!("`{name}` came up {count} times{}", span(pass)));
+            verdict.add(
+                kind,
+                format!("`{name}` came up {count} times{}", span(pass)),
+            );
         }
     }
 
     for (name, &count) in &counts {
         match name {
             Name::Index(_) | Name::Other(_) if count > 1 => {
-                verdict.add(Kind::Twice, format!("`{name}` came up {count} times{}", span(pass)));
+                verdict.add(
+                    Kind::Twice,
+                    format!("`{name}` came up {count} times{}", span(pass)),
+                );
             }
             _ => {}
         }
         if let Name::Index(index) = name {
-            let explained = by_index
-                .get(index)
-                .is_some_and(|lives| lives.iter().any(|life| life.may_overlap(pass.begin, pass.end)));
+            let explained = by_index.get(index).is_some_and(|lives| {
+                lives
+                    .iter()
+                    .any(|life| life.may_overlap(pass.begin, pass.end))
+            });
             if !explained {
                 verdict.unexplained.push(*index);
             }
@@ -224,7 +253,10 @@ impl Verdict {
                 if *d_type != type_of_mode(mode) {
                     self.add(
                         Kind::Type,
-                        format!("`{name}` has d_type {d_type} and st_mode {mode:o}{}", span(pass)),
+                        format!(
+                            "`{name}` has d_type {d_type} and st_mode {mode:o}{}",
+                            span(pass)
+                        ),
                     );
                 }
                 // The inode number of `..` in a mount's root is that of the root, not of what it is mounted in.

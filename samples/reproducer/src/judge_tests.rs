@@ -26,7 +26,11 @@ fn pass(indices: &[u32]) -> Pass {
         seen("ptmx", 2, libc::S_IFCHR),
     ];
     for index in indices {
-        entries.push(seen(&index.to_string(), u64::from(index + 3), libc::S_IFCHR));
+        entries.push(seen(
+            &index.to_string(),
+            u64::from(index + 3),
+            libc::S_IFCHR,
+        ));
     }
     Pass {
         begin: BEGIN,
@@ -51,7 +55,11 @@ fn throughout(index: u32) -> Life {
 }
 
 fn kinds(pass: &Pass, lives: &[Life]) -> Vec<Kind> {
-    let mut kinds: Vec<_> = judge(pass, lives).violations.iter().map(|v| v.kind).collect();
+    let mut kinds: Vec<_> = judge(pass, lives)
+        .violations
+        .iter()
+        .map(|v| v.kind)
+        .collect();
     kinds.sort();
     kinds
 }
@@ -65,7 +73,10 @@ fn what_was_open_throughout_is_seen_once() {
 
 #[test]
 fn a_repeated_name_is_found() {
-    assert_eq!(kinds(&pass(&[0, 1, 0]), &[throughout(0), throughout(1)]), [Kind::Twice]);
+    assert_eq!(
+        kinds(&pass(&[0, 1, 0]), &[throughout(0), throughout(1)]),
+        [Kind::Twice]
+    );
     let mut other = pass(&[]);
     other.seen.push(seen("x", 9, libc::S_IFREG));
     other.seen.push(seen("x", 9, libc::S_IFREG));
@@ -74,7 +85,10 @@ fn a_repeated_name_is_found() {
 
 #[test]
 fn a_missing_name_is_found() {
-    assert_eq!(kinds(&pass(&[1]), &[throughout(0), throughout(1)]), [Kind::Missing]);
+    assert_eq!(
+        kinds(&pass(&[1]), &[throughout(0), throughout(1)]),
+        [Kind::Missing]
+    );
     let closing_later = life(0, (1, 2), Some((END + 1, Some(END + 2))));
     assert_eq!(kinds(&pass(&[]), &[closing_later]), [Kind::Missing]);
 }
@@ -148,5 +162,17 @@ fn a_name_that_cannot_be_found_is_one_only_if_it_was_there_throughout() {
     assert_eq!(kinds(&gone, &[throughout(0)]), [Kind::Stat]);
     assert_eq!(kinds(&gone, &[life(0, (1, 2), Some((END - 1, None)))]), []);
     gone.seen[3].stat = Stat::Failed(Errno::EIO);
-    assert_eq!(kinds(&gone, &[life(0, (1, 2), Some((END - 1, None)))]), [Kind::Stat]);
+    assert_eq!(
+        kinds(&gone, &[life(0, (1, 2), Some((END - 1, None)))]),
+        [Kind::Stat]
+    );
+}
+
+#[test]
+fn an_unexplained_name_is_a_violation_only_where_nobody_else_opens_ptys() {
+    assert_eq!(whose(true, false, false), Whose::Closed);
+    assert_eq!(whose(false, true, true), Whose::Closed);
+    assert_eq!(whose(false, true, false), Whose::Foreign);
+    assert_eq!(whose(false, false, false), Whose::Foreign);
+    assert_eq!(whose(false, false, true), Whose::Unknown);
 }

@@ -132,9 +132,7 @@ impl Ledger {
         // were opened at once, the one that looks last sees the other.
         let taken = self.logs.iter().enumerate().any(|(other, mutex)| {
             lock(mutex).lives.iter().any(|(known, life)| {
-                life.index == index
-                    && life.before_close.is_none()
-                    && (other != log || *known != id)
+                life.index == index && life.before_close.is_none() && (other != log || *known != id)
             })
         });
         (id, taken)
@@ -168,7 +166,9 @@ impl Ledger {
     /// The clock is read first: a pass that begins after its reader's mark was found idle gets a later stamp.
     fn horizon(&self) -> Stamp {
         let now = self.clock.load(SeqCst);
-        self.passes.iter().fold(now, |min, pass| min.min(pass.load(SeqCst)))
+        self.passes
+            .iter()
+            .fold(now, |min, pass| min.min(pass.load(SeqCst)))
     }
 
     /// Begins a pass of `reader` and returns its first stamp.
@@ -288,7 +288,10 @@ mod tests {
         assert!(ledger.is_settled(end));
         assert!(ledger.lives(begin, end)[0].may_overlap(begin, end));
         ledger.before_open(1);
-        assert!(ledger.is_settled(end), "an open after the pass is none of its business");
+        assert!(
+            ledger.is_settled(end),
+            "an open after the pass is none of its business"
+        );
     }
 
     #[test]
@@ -329,6 +332,10 @@ mod tests {
         assert_eq!(ledger.lives(begin, end).len(), 1000);
         ledger.end_pass(1);
         turn(0);
-        assert_eq!(lock(&ledger.logs[0]).lives.len(), 1, "the last close is too young to go");
+        assert_eq!(
+            lock(&ledger.logs[0]).lives.len(),
+            1,
+            "the last close is too young to go"
+        );
     }
 }

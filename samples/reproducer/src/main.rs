@@ -18,7 +18,7 @@ use clap::{Parser, ValueEnum};
 use judge::{Kind, Violation};
 use ledger::Ledger;
 use nix::sched::{unshare, CloneFlags};
-use report::{tell, Counters, Report, Totals};
+use report::{tell, Count, Counters, Report, Totals};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -102,6 +102,9 @@ fn run(args: &Args) -> Result<bool> {
     if args.buffer.is_empty() || args.buffer.iter().any(|&size| size < MIN_BUFFER) {
         bail!("--buffer: each size must be at least {MIN_BUFFER}");
     }
+    if args.pairs > 0 && openers == 0 {
+        bail!("--pairs: there is nobody to open any");
+    }
     let seconds = Duration::try_from_secs_f64(args.seconds).context("--seconds")?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -142,6 +145,9 @@ fn run(args: &Args) -> Result<bool> {
             let _ = unshare(CloneFlags::CLONE_FILES);
             unshared.wait();
             ready.wait();
+            if shared.stop.load(Relaxed) {
+                return;
+            }
             let done = match thread.checked_sub(readers) {
                 None => work::read(&shared, thread),
                 Some(log) => work::open_and_close(&shared, log, &shared.counters[thread]),
@@ -175,16 +181,26 @@ fn run(args: &Args) -> Result<bool> {
         shared.report.violation(Violation::new(Kind::Stuck, what));
     }
     let elapsed = start.elapsed();
-    for pty in held {
-        work::close_pty(&shared, openers, pty);
-    }
-
     let totals = Totals::of(&shared.counters);
     let dir = args.dir.display().to_string();
     if args.json {
-        tell(std::io::stdout(), &shared.report.json(&dir, elapsed, totals));
+        tell(
+            std::io::stdout(),
+            &shared.report.json(&dir, elapsed, totals),
+        );
     } else {
-        tell(std::io::stdout(), &shared.report.summary(&dir, elapsed, totals));
+        tell(
+            std::io::stdout(),
+            &shared.report.summary(&dir, elapsed, totals),
+        );
+    }
+    // Not if anything hangs: this would hang as well, and leaves the ptys to the end of the process.
+    if finished {
+        for pty in held {
+            work::close_pty(&shared, openers, pty);
+        }
+    } else {
+        std::mem::forget(held);
     }
     Ok(shared.report.violations() == 0)
 }
@@ -194,7 +210,15 @@ fn hold(args: &Args, shared: &Shared, log: usize, counters: usize) -> Result<Vec
     let at = || args.dir.display().to_string();
     let dir = pty::open_dir(&args.dir).with_context(at)?;
     // A first open that fails is worth a plain message, not a storm of violations.
-    drop(pty::open_master(dir.as_fd()).with_context(|| format!("{}/ptmx", at()))?);
+    let first = pty::open_master(dir.as_fd()).with_context(|| format!("{}/ptmx", at()))?;
+    let index = pty::index(&first).with_context(|| format!("{}/ptmx: TIOCGPTN", at()))?;
+    if index.is_none() && shared.insist {
+        bail!(
+            "{}/ptmx knows no TIOCGPTN: --exclusive yes could tell nothing",
+            at()
+        );
+    }
+    drop(first);
     let counters = &shared.counters[counters];
     let mut held = Vec::new();
     for _ in 0..args.hold {
@@ -206,16 +230,19 @@ fn hold(args: &Args, shared: &Shared, log: usize, counters: usize) -> Result<Vec
 
 /// Tells progress until it is time to stop; false if a thread is stuck.
 fn watch(args: &Args, shared: &Shared, seconds: Duration, start: Instant) -> bool {
-    let mut marks: Vec<(u64, Instant)> = vec![(0, start); shared.counters.len() - 1];
+    let mut marks = vec![(Totals::default(), start); shared.counters.len() - 1];
     let period = Duration::from_millis(args.progress_ms.max(1));
     // The first line comes at once: the machine may not live to the second.
     let mut next = start;
     loop {
-        std::thread::sleep(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
+        std::thread::sleep(
+            next.saturating_duration_since(Instant::now())
+                .min(Duration::from_millis(50)),
+        );
         let now = Instant::now();
         let elapsed = now - start;
         let totals = Totals::of(&shared.counters);
-        let done = elapsed >= seconds && totals.pairs >= args.pairs;
+        let done = elapsed >= seconds && totals[Count::Pairs] >= args.pairs;
         if now >= next || done {
             let line = shared.report.progress(elapsed, totals);
             if args.json {
@@ -226,7 +253,7 @@ fn watch(args: &Args, shared: &Shared, seconds: Duration, start: Instant) -> boo
             next = now + period;
         }
         for (thread, (mark, since)) in marks.iter_mut().enumerate() {
-            let progress = shared.counters[thread].progress();
+            let progress = Totals::of(std::slice::from_ref(&shared.counters[thread]));
             if progress != *mark {
                 (*mark, *since) = (progress, now);
             } else if now - *since > Duration::from_secs(args.stuck) {
@@ -264,6 +291,9 @@ fn looks_exclusive(dir: &Path) -> bool {
     };
     !entries.flatten().any(|entry| {
         let name = entry.file_name();
-        matches!(dents::Name::parse(name.as_encoded_bytes()), dents::Name::Index(_))
+        matches!(
+            dents::Name::parse(name.as_encoded_bytes()),
+            dents::Name::Index(_)
+        )
     })
 }

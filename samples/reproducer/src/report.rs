@@ -12,74 +12,74 @@ use std::time::Duration;
 /// How many violations of a kind are told in full.
 const EXAMPLES: usize = 3;
 
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Whole passes over the directory.
+    Passes,
+    /// `getdents64` calls.
+    Calls,
+    /// Entries that they returned.
+    Entries,
+    /// `fstatat` calls.
+    Stats,
+    /// Ptys opened and closed.
+    Pairs,
+    /// Slaves opened.
+    Slaves,
+    /// Opens of `ptmx` that found a limit reached.
+    Exhausted,
+    /// Names of other processes' ptys.
+    Foreign,
+}
+
+impl Count {
+    /// All of them, each with its name for programs and for people.
+    const ALL: [(Count, &'static str, &'static str); 8] = [
+        (Count::Passes, "passes", "passes over the directory"),
+        (Count::Calls, "calls", "getdents64 calls"),
+        (Count::Entries, "entries", "entries read"),
+        (Count::Stats, "stats", "fstatat calls"),
+        (Count::Pairs, "pairs", "open/close pairs"),
+        (Count::Slaves, "slaves", "slaves opened"),
+        (Count::Exhausted, "exhausted", "opens at a limit"),
+        (Count::Foreign, "foreign", "names of others' ptys"),
+    ];
+}
+
 /// What one thread has done.
 #[derive(Default)]
-pub struct Counters {
-    /// Whole passes over the directory.
-    pub passes: AtomicU64,
-    /// `getdents64` calls.
-    pub calls: AtomicU64,
-    /// Entries that they returned.
-    pub entries: AtomicU64,
-    /// `fstatat` calls.
-    pub stats: AtomicU64,
-    /// Ptys opened and closed.
-    pub pairs: AtomicU64,
-    /// Slaves opened.
-    pub slaves: AtomicU64,
-    /// Opens of `ptmx` that found a limit reached.
-    pub exhausted: AtomicU64,
-    /// Names of other processes' ptys.
-    pub foreign: AtomicU64,
-}
-
-/// The sum of all threads' counters at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// As [`Counters::passes`], and so on.
-    pub passes: u64,
-    #[allow(missing_docs)]
-    pub calls: u64,
-    #[allow(missing_docs)]
-    pub entries: u64,
-    #[allow(missing_docs)]
-    pub stats: u64,
-    #[allow(missing_docs)]
-    pub pairs: u64,
-    #[allow(missing_docs)]
-    pub slaves: u64,
-    #[allow(missing_docs)]
-    pub exhausted: u64,
-    #[allow(missing_docs)]
-    pub foreign: u64,
-}
+pub struct Counters([AtomicU64; Count::ALL.len()]);
 
 impl Counters {
-    /// Adds `n` to a counter.
-    pub fn add(counter: &AtomicU64, n: usize) {
-        counter.fetch_add(n as u64, Relaxed);
-    }
-
-    /// What changes whenever the thread gets anywhere.
-    pub fn progress(&self) -> u64 {
-        self.calls.load(Relaxed) + self.pairs.load(Relaxed) + self.exhausted.load(Relaxed)
+    /// Adds `n`.
+    pub fn add(&self, count: Count, n: usize) {
+        self.0[count as usize].fetch_add(n as u64, Relaxed);
     }
 }
+
+/// The sum of threads' counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals([u64; Count::ALL.len()]);
 
 impl Totals {
     /// The sum of `all`.
     pub fn of(all: &[Counters]) -> Self {
-        let sum = |field: fn(&Counters) -> &AtomicU64| all.iter().map(|c| field(c).load(Relaxed)).sum();
-        Totals {
-            passes: sum(|c| &c.passes),
-            calls: sum(|c| &c.calls),
-            entries: sum(|c| &c.entries),
-            stats: sum(|c| &c.stats),
-            pairs: sum(|c| &c.pairs),
-            slaves: sum(|c| &c.slaves),
-            exhausted: sum(|c| &c.exhausted),
-            foreign: sum(|c| &c.foreign),
+        let mut totals = Totals::default();
+        for counters in all {
+            for (total, counter) in totals.0.iter_mut().zip(&counters.0) {
+                *total += counter.load(Relaxed);
+            }
         }
+        totals
+    }
+}
+
+impl std::ops::Index<Count> for Totals {
+    type Output = u64;
+
+    fn index(&self, count: Count) -> &u64 {
+        &self.0[count as usize]
     }
 }
 
@@ -119,10 +119,10 @@ impl Report {
         format!(
             "progress t={:.3} passes={} entries={} pairs={} slaves={} violations={}\n",
             elapsed.as_secs_f64(),
-            now.passes,
-            now.entries,
-            now.pairs,
-            now.slaves,
+            now[Count::Passes],
+            now[Count::Entries],
+            now[Count::Pairs],
+            now[Count::Slaves],
             self.violations()
         )
     }
@@ -132,22 +132,10 @@ impl Report {
         let seconds = elapsed.as_secs_f64();
         let rate = |n: u64| n as f64 / seconds.max(f64::MIN_POSITIVE);
         let mut text = format!("reproducer: {dir}, {seconds:.1} s\n");
-        for (label, n) in [
-            ("passes over the directory", totals.passes),
-            ("getdents64 calls", totals.calls),
-            ("entries read", totals.entries),
-            ("fstatat calls", totals.stats),
-            ("open/close pairs", totals.pairs),
-            ("slaves opened", totals.slaves),
-        ] {
-            text += &format!("  {label:<26} {n:>12} {:>12.0}/s\n", rate(n));
-        }
-        for (label, n) in [
-            ("opens at a limit", totals.exhausted),
-            ("names of others' ptys", totals.foreign),
-        ] {
+        for (count, _, label) in Count::ALL {
+            let n = totals[count];
             if n > 0 {
-                text += &format!("  {label:<26} {n:>12}\n");
+                text += &format!("  {label:<26} {n:>12} {:>12.0}/s\n", rate(n));
             }
         }
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,20 +163,15 @@ impl Report {
                 (kind.label().to_string(), value)
             })
             .collect();
-        let value = serde_json::json!({
+        let mut value = serde_json::json!({
             "dir": dir,
             "seconds": elapsed.as_secs_f64(),
-            "passes": totals.passes,
-            "calls": totals.calls,
-            "entries": totals.entries,
-            "stats": totals.stats,
-            "pairs": totals.pairs,
-            "slaves": totals.slaves,
-            "exhausted": totals.exhausted,
-            "foreign": totals.foreign,
             "ok": found.is_empty(),
             "violations": violations,
         });
+        for (count, name, _) in Count::ALL {
+            value[name] = totals[count].into();
+        }
         format!("{value}\n")
     }
 }
@@ -215,7 +198,8 @@ mod tests {
         assert!(text.contains("example 2") && !text.contains("example 3"));
         assert!(text.ends_with("result: VIOLATIONS\n"));
         let json: serde_json::Value =
-            serde_json::from_str(&report.json("/x", Duration::from_secs(1), Totals::default())).unwrap();
+            serde_json::from_str(&report.json("/x", Duration::from_secs(1), Totals::default()))
+                .unwrap();
         assert_eq!(json["violations"]["twice"]["count"], 10);
         assert_eq!(json["ok"], false);
     }
@@ -223,12 +207,26 @@ mod tests {
     #[test]
     fn counters_add_up() {
         let counters = [Counters::default(), Counters::default()];
-        Counters::add(&counters[0].passes, 2);
-        Counters::add(&counters[1].passes, 3);
-        Counters::add(&counters[1].pairs, 4);
+        counters[0].add(Count::Passes, 2);
+        counters[1].add(Count::Passes, 3);
+        counters[1].add(Count::Pairs, 4);
         let totals = Totals::of(&counters);
-        assert_eq!((totals.passes, totals.pairs), (5, 4));
+        assert_eq!((totals[Count::Passes], totals[Count::Pairs]), (5, 4));
         let line = Report::default().progress(Duration::from_millis(1500), totals);
-        assert_eq!(line, "progress t=1.500 passes=5 entries=0 pairs=4 slaves=0 violations=0\n");
+        assert_eq!(
+            line,
+            "progress t=1.500 passes=5 entries=0 pairs=4 slaves=0 violations=0\n"
+        );
+        let json = Report::default().json("/x", Duration::from_secs(1), totals);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["passes"], &json["pairs"]), (&5.into(), &4.into()));
+        assert_eq!(json["ok"], true);
+    }
+
+    #[test]
+    fn each_count_stands_at_its_own_place() {
+        for (place, (count, _, _)) in Count::ALL.into_iter().enumerate() {
+            assert_eq!(count as usize, place);
+        }
     }
 }

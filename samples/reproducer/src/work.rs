@@ -3,10 +3,10 @@
 //! The threads: those that read the directory, and those that open and close ptys in it.
 
 use crate::dents::{getdents, parse, Dent, Name};
-use crate::judge::{judge, Kind, Pass, Seen, Stat, Violation};
+use crate::judge::{judge, whose, Kind, Pass, Seen, Stat, Violation, Whose};
 use crate::ledger::{Ledger, LifeId};
 use crate::pty;
-use crate::report::{Counters, Report};
+use crate::report::{Count, Counters, Report};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
@@ -78,7 +78,7 @@ pub fn read(shared: &Shared, reader: usize) -> nix::Result<()> {
             Ok(seen) => {
                 let end = shared.ledger.tick();
                 check_pass(shared, counters, &Pass { begin, end, seen });
-                Counters::add(&counters.passes, 1);
+                counters.add(Count::Passes, 1);
             }
             Err(what) => shared.violation(Kind::Readdir, what),
         }
@@ -97,15 +97,15 @@ fn read_pass(
     let mut pass = Vec::new();
     loop {
         let n = getdents(dir, buffer).map_err(|errno| format!("getdents64: {}", errno.desc()))?;
-        Counters::add(&counters.calls, 1);
+        counters.add(Count::Calls, 1);
         if n == 0 {
             return Ok(pass);
         }
         let dents = parse(&buffer[..n])?;
-        Counters::add(&counters.entries, dents.len());
+        counters.add(Count::Entries, dents.len());
         for dent in dents {
             let stat = if stat {
-                Counters::add(&counters.stats, 1);
+                counters.add(Count::Stats, 1);
                 stat_of(dir, &dent)
             } else {
                 Stat::NotAsked
@@ -116,7 +116,11 @@ fn read_pass(
 }
 
 fn stat_of(dir: BorrowedFd, dent: &Dent) -> Stat {
-    match fstatat(dir, dent.name.to_string().as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+    match fstatat(
+        dir,
+        dent.name.to_string().as_str(),
+        AtFlags::AT_SYMLINK_NOFOLLOW,
+    ) {
         Ok(stat) => Stat::Found {
             ino: stat.st_ino,
             mode: stat.st_mode,
@@ -129,7 +133,7 @@ fn stat_of(dir: BorrowedFd, dent: &Dent) -> Stat {
 fn check_pass(shared: &Shared, counters: &Counters, pass: &Pass) {
     let ledger = &shared.ledger;
     let mut verdict = judge(pass, &ledger.lives(pass.begin, pass.end));
-    if !verdict.unexplained.is_empty() && shared.exclusive.load(Relaxed) {
+    if !verdict.unexplained.is_empty() {
         // A name may be of a pty whose open had not returned, or had not been written down, when the pass ended.
         while !ledger.is_settled(pass.end) {
             std::thread::sleep(Duration::from_micros(50));
@@ -140,16 +144,20 @@ fn check_pass(shared: &Shared, counters: &Counters, pass: &Pass) {
         shared.report.violation(violation);
     }
     for index in verdict.unexplained {
-        if shared.insist || (shared.exclusive.load(Relaxed) && ledger.was_ours(index)) {
-            let what = format!(
-                "`{index}` came up, closed before the pass (pass from {} to {})",
-                pass.begin, pass.end
-            );
-            shared.violation(Kind::Closed, what);
-        } else if !ledger.was_ours(index) {
-            // Somebody else opens ptys here, and may use our indices as well.
-            shared.exclusive.store(false, Relaxed);
-            Counters::add(&counters.foreign, 1);
+        let alone = shared.exclusive.load(Relaxed);
+        match whose(shared.insist, alone, ledger.was_ours(index)) {
+            Whose::Closed => {
+                let what = format!(
+                    "`{index}` came up, closed before the pass (pass from {} to {})",
+                    pass.begin, pass.end
+                );
+                shared.violation(Kind::Closed, what);
+            }
+            Whose::Foreign => {
+                shared.exclusive.store(false, Relaxed);
+                counters.add(Count::Foreign, 1);
+            }
+            Whose::Unknown => {}
         }
     }
 }
@@ -170,7 +178,7 @@ pub fn open_pty(shared: &Shared, dir: BorrowedFd, log: usize, counters: &Counter
             ledger.no_pty(log);
             match errno {
                 Errno::ENOSPC | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => {
-                    Counters::add(&counters.exhausted, 1);
+                    counters.add(Count::Exhausted, 1);
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 _ => shared.violation(Kind::Open, format!("open of ptmx: {}", errno.desc())),
@@ -225,7 +233,7 @@ pub fn open_and_close(shared: &Shared, log: usize, counters: &Counters) -> nix::
         };
         let slave = if shared.slaves {
             let slave = open_slave(shared, dir.as_fd(), &pty, round % 2 == 0);
-            Counters::add(&counters.slaves, usize::from(slave.is_some()));
+            counters.add(Count::Slaves, usize::from(slave.is_some()));
             slave
         } else {
             None
@@ -238,7 +246,7 @@ pub fn open_and_close(shared: &Shared, log: usize, counters: &Counters) -> nix::
             close_pty(shared, log, pty);
             drop(slave);
         }
-        Counters::add(&counters.pairs, 1);
+        counters.add(Count::Pairs, 1);
     }
     Ok(())
 }
@@ -247,7 +255,11 @@ pub fn open_and_close(shared: &Shared, log: usize, counters: &Counters) -> nix::
 fn open_slave(shared: &Shared, dir: BorrowedFd, pty: &Pty, by_name: bool) -> Option<OwnedFd> {
     let (index, _) = pty.known?;
     let failed = |how: &str, errno: Errno| {
-        let what = format!("{how} of `{}`, whose master is open: {}", Name::Index(index), errno.desc());
+        let what = format!(
+            "{how} of `{}`, whose master is open: {}",
+            Name::Index(index),
+            errno.desc()
+        );
         shared.violation(Kind::Slave, what);
     };
     if let Err(errno) = pty::unlock(&pty.master) {
