@@ -25,7 +25,8 @@ use kernel::{
     str::NullTerminatedFormatter,
     sync::{
         atomic::{Atomic, Relaxed},
-        Arc, SpinLock, //
+        Arc,
+        SpinLock, //
     },
     task::Kuid,
 };
@@ -249,7 +250,11 @@ impl Instance {
     /// # Errors
     ///
     /// `ENOMEM`; `node` is dropped then.
-    pub(crate) fn new_slave_entry(instance: &ActiveSuper<Self>, index: u32, node: SlaveNode) -> Result<Entry<Self>> {
+    pub(crate) fn new_slave_entry(
+        instance: &ActiveSuper<Self>,
+        index: u32,
+        node: SlaveNode,
+    ) -> Result<Entry<Self>> {
         let options = instance.options();
         let current = Owner::current();
         let slave = CharDevice {

@@ -22,6 +22,9 @@ use kernel::{
     types::Opaque, //
 };
 
+/// The registration's reference to the data of `T`, while there is a registration.
+type DataLock<T> = SpinLock<Option<Arc<<T as FileSystem>::Data>>>;
+
 /// A file system type, to be declared as a static.
 ///
 /// Its address is the identity of the type: a superblock belongs to `T` if and only if its `s_type` is this static.
@@ -34,8 +37,8 @@ use kernel::{
 pub(crate) struct FileSystemType<T: FileSystem> {
     inner: Opaque<bindings::file_system_type>,
     state: Atomic<u32>,
-    /// The registration's reference to the data; each superblock has its own.
-    data: UnsafeCell<MaybeUninit<SpinLock<Option<Arc<T::Data>>>>>,
+    /// Each superblock has a reference of its own.
+    data: UnsafeCell<MaybeUninit<DataLock<T>>>,
 }
 
 /// [`FileSystemType`]: as made by [`FileSystemType::new`].
@@ -76,9 +79,16 @@ impl<T: FileSystem> FileSystemType<T> {
     }
 
     /// The lock around the data, once the type was registered.
-    fn data_lock(&self) -> Option<&SpinLock<Option<Arc<T::Data>>>> {
+    fn data_lock(&self) -> Option<&DataLock<T>> {
         // SAFETY: Initialised for good, by the type invariants; the load pairs with the store in `Registration::new`.
         (self.state.load(Acquire) == READY).then(|| unsafe { (*self.data.get()).assume_init_ref() })
+    }
+
+    /// Gives up the registration's reference to the data.
+    fn drop_data(&self) {
+        let data = self.data_lock().and_then(|lock| lock.lock().take());
+        // Not under the lock.
+        drop(data);
     }
 
     /// The data given at the registration.
@@ -135,21 +145,11 @@ impl<T: FileSystem> Registration<T> {
         };
         // INVARIANT: `data` has just been initialised.
         fs_type.state.store(READY, Release);
-        // INVARIANT: About to be registered; if that fails, the value is forgotten.
-        let this = Self(fs_type);
         // SAFETY: `fs_type` is a static with a valid `file_system_type`, and is registered once only, since it is `NEW` once.
-        if let Err(error) = to_result(unsafe { bindings::register_filesystem(fs_type.as_ptr()) }) {
-            this.take_data();
-            core::mem::forget(this);
-            return Err(error);
-        }
-        Ok(this)
-    }
-
-    /// Gives up the registration's reference to the data.
-    fn take_data(&self) {
-        let data = self.0.data_lock().and_then(|lock| lock.lock().take());
-        drop(data);
+        to_result(unsafe { bindings::register_filesystem(fs_type.as_ptr()) })
+            .inspect_err(|_| fs_type.drop_data())?;
+        // INVARIANT: Just registered.
+        Ok(Self(fs_type))
     }
 }
 
@@ -157,6 +157,6 @@ impl<T: FileSystem> Drop for Registration<T> {
     fn drop(&mut self) {
         // SAFETY: Registered, by the type invariants. It cannot fail for a registered type.
         unsafe { bindings::unregister_filesystem(self.0.as_ptr()) };
-        self.take_data();
+        self.0.drop_data();
     }
 }
