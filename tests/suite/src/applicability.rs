@@ -9,8 +9,8 @@ use crate::cases;
 /// (file system, case, reason).
 const NOT_APPLICABLE: &[(&str, &str, &str)] = &[
     ("devpts", "directory.mount_detached_on_node_removal", "devpts leaves the mount behind, where no path reaches it"),
-    //("devpts", "foreign_node.ptmx_device_beside_other_driver", "it is about another driver's file system"),
-    //("rdevpts", "foreign_node.ptmx_device_beside_pts", "the device number 5:2 belongs to the kernel's own pty driver"),
+    ("devpts", "foreign_node.ptmx_device_beside_other_driver", "it is about another driver's file system"),
+    ("rdevpts", "foreign_node.ptmx_device_beside_pts", "the device number 5:2 belongs to the kernel's own pty driver"),
 ];
 
 /// Why `case` does not apply to `fstype`, if so.

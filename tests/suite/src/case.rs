@@ -77,10 +77,8 @@ pub struct Target {
     pub fstype: &'static str,
     /// The directory of the limits.
     pub sysctl: &'static str,
-    /// The slave driver's name in /proc/tty/drivers.
-    pub slave_driver: &'static str,
-    /// The master driver's name in /proc/tty/drivers.
-    pub master_driver: &'static str,
+    /// How the drivers' names in /proc/tty/drivers begin, before `_slave` and `_master`.
+    pub driver: &'static str,
 }
 
 impl Target {
@@ -89,8 +87,7 @@ impl Target {
         Self {
             fstype: "devpts",
             sysctl: "/proc/sys/kernel/pty",
-            slave_driver: "pty_slave",
-            master_driver: "pty_master",
+            driver: "pty",
         }
     }
 
@@ -99,8 +96,7 @@ impl Target {
         Self {
             fstype: "rdevpts",
             sysctl: "/proc/sys/kernel/rdevpts",
-            slave_driver: "rdevpts_slave",
-            master_driver: "rdevpts_master",
+            driver: "rdevpts",
         }
     }
 
@@ -118,20 +114,21 @@ impl Target {
         Ok(())
     }
 
-    /// The line of /proc/tty/drivers that begins with `name`, in fields.
-    pub fn driver_line(&self, name: &str) -> Result<Vec<String>> {
+    /// The line of /proc/tty/drivers for one side (`slave` or `master`) of the driver, in fields.
+    pub fn driver_line(&self, side: &str) -> Result<Vec<String>> {
         let drivers = fs::read_to_string("/proc/tty/drivers").context("/proc/tty/drivers")?;
+        let kind = format!("pty:{side}");
         drivers
             .lines()
             .map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            .find(|f| f.first().is_some_and(|n| n == name))
-            .with_context(|| format!("no driver {name} in /proc/tty/drivers:\n{drivers}"))
+            .filter(|f| f.len() == 5 && f[4] == kind)
+            .find(|f| f[0] == format!("{}_{side}", self.driver))
+            .with_context(|| format!("no {side} driver {} in /proc/tty/drivers:\n{drivers}", self.driver))
     }
 
-    /// The major number of slaves.
-    pub fn slave_major(&self) -> Result<u32> {
-        let line = self.driver_line(self.slave_driver)?;
-        line.get(2).context("driver line too short")?.parse().context("major number")
+    /// The major number of slaves (`slave`) or of the master driver (`master`).
+    pub fn major(&self, side: &str) -> Result<u32> {
+        self.driver_line(side)?[2].parse().context("major number")
     }
 }
 

@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The cases, by theme.
 
+mod blocking;
 mod directory;
 mod eof_drain;
+mod flow_control;
+mod flush;
+mod foreign_node;
 mod hangup;
 mod inotify;
+mod job_control;
 mod limits;
 mod lock;
 mod mount_options;
+mod names;
 mod nodes;
+mod packet;
 mod peer;
 mod ptmx_open;
 mod remount;
+mod signals;
 mod statfs;
 mod sysctl;
 mod termios;
+mod times;
 mod userns;
+mod winsize;
 
 use anyhow::Context;
 use nix::fcntl::OFlag;
@@ -24,7 +34,8 @@ use crate::case::Case;
 use crate::fixture::Fs;
 
 const THEMES: &[&[Case]] =
-    &[mount_options::CASES, remount::CASES, statfs::CASES, nodes::CASES, directory::CASES, limits::CASES, sysctl::CASES, inotify::CASES, userns::CASES, ptmx_open::CASES, lock::CASES, peer::CASES, termios::CASES, eof_drain::CASES, hangup::CASES];
+    &[mount_options::CASES, remount::CASES, statfs::CASES, nodes::CASES, directory::CASES, limits::CASES, sysctl::CASES, inotify::CASES, userns::CASES, ptmx_open::CASES, lock::CASES, peer::CASES, termios::CASES, eof_drain::CASES, hangup::CASES,
+ names::CASES, foreign_node::CASES, times::CASES, winsize::CASES, signals::CASES, packet::CASES, job_control::CASES, flow_control::CASES, flush::CASES, blocking::CASES];
 
 /// Every case, in the order in which they run.
 pub fn all() -> impl Iterator<Item = &'static Case> {

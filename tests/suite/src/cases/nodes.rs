@@ -61,7 +61,7 @@ fn ptmx(ctx: &Ctx) -> Outcome {
 
 fn slave(ctx: &Ctx) -> Outcome {
     let fs = Fs::with(ctx, "mode=620")?;
-    let wanted_major = u64::from(ctx.target.slave_major()?);
+    let wanted_major = u64::from(ctx.target.major("slave")?);
     for index in 0..3 {
         let pty = Pty::locked(&fs)?;
         check_eq!(index, pty.index, "index");
