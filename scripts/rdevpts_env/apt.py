@@ -30,9 +30,13 @@ class Apt:
 
     def __init__(self, suites: tuple[str, ...]) -> None:
         self.suites = suites
-        self.mirror = host.mirror()
         self._dir = paths.cache() / "apt" / suites[0]
         self._log = paths.logs() / "apt.log"
+
+    @property
+    def mirror(self) -> str:
+        """The archive's address."""
+        return host.mirror()
 
     def sources(self) -> list[str]:
         """The sources in apt's one-line format."""

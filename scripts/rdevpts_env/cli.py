@@ -1,31 +1,120 @@
 # SPDX-License-Identifier: GPL-2.0
 """The command line; the Makefile is its usual caller."""
 
-import sys
 import argparse
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
-from . import setup
+from . import accel, cache, demo, paths, setup, testing
+from .build import Builder
 from .fail import Fail
-from .progress import say
+from .progress import Step, say
+from .vm import Machine
 
 
 def _setup(args) -> int:
     ready = setup.demo_setup(fresh=args.fresh)
-    say(f"ready: {ready.kernel.choice.release}, {ready.root.rustc()}, KDIR {ready.kdir.path}")
+    say(f"ready: {ready.kernel.choice.release}, {ready.root.rustc()}")
     return 0
 
 
-def _parser():
-    parser = argparse.ArgumentParser(prog="rdevpts-env", description=__doc__)
+def _kdir(_args) -> int:
+    ready = setup.running_setup()
+    print(f"KDIR={ready.kdir.path}")
+    print(f"make variables: {' '.join(ready.kdir.variables())}")
+    print("`make` builds rdevpts.ko against it, in the Debian root that has its compilers.")
+    return 0
+
+
+def _make(args) -> int:
+    if not os.environ.get("KERNEL") and not paths.cache().exists() and (installed := setup.installed_kdir()):
+        return subprocess.call(["make", f"KDIR={installed}", *args.targets])
+    builder = Builder(setup.build_setup())
+    status = builder.call(builder.make(*args.targets))
+    if status == 0 and "rust-analyzer" in args.targets:
+        builder.relocate_rust_project()
+    return status
+
+
+def _run(args) -> int:
+    return Builder(setup.demo_setup()).call(args.command or ["bash"])
+
+
+def _shell(_args) -> int:
+    ready = setup.demo_setup()
+    builder = Builder(ready)
+    log = paths.logs() / "shell-build.log"
+    with Step("build of the module"):
+        status, _ = builder.logged(builder.make("modules"), log)
+    if status:
+        raise Fail(f"the module does not build: see {log}")
+    machine = Machine(ready, "shell", accel=accel.choose(ready), fatal=False, env={"FSTYPE": "rdevpts"})
+    machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
+    return machine.interact()
+
+
+def _vm(args) -> int:
+    ready = setup.demo_setup()
+    machine = Machine(ready, args.name, accel=accel.choose(ready), cpus=args.cpus, memory=args.memory,
+                      timeout=args.timeout, fatal=not args.not_fatal, append=args.append, env={"FSTYPE": args.fstype})
+    for item in args.put:
+        source, _, name = item.partition("=")
+        machine.put(Path(source), name or Path(source).name)
+    machine.script(args.script)
+    outcome = machine.run(on_line=lambda line: print(line, flush=True))
+    print(f"# {outcome}, {outcome.seconds:.1f} s; kernel log {outcome.console}", file=sys.stderr)
+    return 0 if outcome.ok else 1
+
+
+def _forget(_args) -> int:
+    with cache.Lock():
+        for item in paths.cache().iterdir():
+            if item.is_dir():
+                cache.remove_tree(item)
+            elif item.name != "lock":
+                item.unlink()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rdevpts-env", description="The development environment of rdevpts.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    command = commands.add_parser("setup", help="make the Debian root, fetch a kernel, prepare its KDIR")
-    command.add_argument("--fresh", action="store_true", help="look at the archive again and choose anew")
-    command.set_defaults(run=_setup)
+
+    def add(name: str, run, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("setup", _setup, "make the Debian root, fetch a kernel, prepare its KDIR").set_defaults(fresh=False)
+    add("update", _setup, "the same, but look at the archive again and choose anew").set_defaults(fresh=True)
+    add("kdir", _kdir, "prepare a KDIR for the running Debian kernel")
+    add("demo", lambda _args: demo.run(), "the race of 2018 and rdevpts under the same load")
+    command = add("test", lambda args: testing.run(args.jobs), "every test")
+    command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the VM jobs whose names fit")
+    add("shell", _shell, "a prompt in a virtual machine with rdevpts on /dev/pts")
+    add("forget", _forget, "remove the cache")
+    command = add("make", _make, "run targets of the Makefile in the Debian root")
+    command.add_argument("targets", nargs="+")
+    command = add("run", _run, "run a command (or a shell) in the Debian root, in the sources")
+    command.add_argument("command", nargs=argparse.REMAINDER)
+    command = add("vm", _vm, "boot the stock kernel and run a shell script in it")
+    command.add_argument("-t", "--timeout", type=float, default=120, help="seconds after which it is killed")
+    command.add_argument("-c", "--cpus", type=int, default=2)
+    command.add_argument("-m", "--memory", type=int, default=1024, help="in MiB")
+    command.add_argument("-a", "--append", default="", help="more for the kernel's command line")
+    command.add_argument("-n", "--name", default="vm", help="name of the share and of the log")
+    command.add_argument("--fstype", default="devpts", choices=["devpts", "rdevpts", "none"], help="what is on /dev/pts")
+    command.add_argument("--not-fatal", action="store_true", help="let the kernel live on after a WARN")
+    command.add_argument("--put", action="append", default=[], metavar="FILE[=NAME]", help="put a file into /rdevpts")
+    command.add_argument("script", help="what to run; /rdevpts is the share, /rdevpts/out comes back")
     return parser
 
 
 def main() -> int:
+    """Run one command; what is expected to fail sometimes fails with one line."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     args = _parser().parse_args()
     try:
@@ -33,6 +122,8 @@ def main() -> int:
     except Fail as fail:
         print(f"error: {fail}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return 141
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on where this one stopped", file=sys.stderr)
         return 130

@@ -51,7 +51,7 @@ class Kdir:
     def __init__(self, root: Root, kernel: Kernel) -> None:
         self._root = root
         self._kernel = kernel
-        key = digest(_VERSION, _LEFT_OUT, root.entry.key, kernel.entry.key)
+        key = digest(_VERSION, _LEFT_OUT, root.entry.key, kernel.choice.version)
         self.entry = Entry("kdir", kernel.choice.release, key)
         self.source = self.entry.path / "source"
         self.path = self.entry.path / "build"

@@ -24,7 +24,7 @@ from .root import Root
 SERIES = ("7.3", "7.2")
 FLAVOUR = "cloud-amd64"
 
-_VERSION = 2
+_VERSION = 1
 _RELEASE = re.compile(r"^linux-headers-((\d+)\.(\d+)\.(\d+)[^-]*-((?:cloud-|rt-)?amd64))$")
 
 
@@ -77,8 +77,24 @@ def candidates(index: list[Package], suites: tuple[str, ...]) -> list[Choice]:
     return [choice for _rank, choice in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
-def _kept(wanted: str | None, suites: tuple[str, ...]) -> Path:
+def _record(wanted: str | None, suites: tuple[str, ...]) -> Path:
     return paths.cache() / "choice" / f"{wanted or FLAVOUR}-{suites[0]}.json"
+
+
+def kept(wanted: str | None, suites: tuple[str, ...]) -> Choice | None:
+    """The choice that `keep` was called with, if any."""
+    try:
+        fields = json.loads(_record(wanted, suites).read_text(encoding="utf-8"))
+        return Choice(**(fields | {"suites": tuple(fields["suites"])}))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def keep(choice: Choice, wanted: str | None) -> None:
+    """Remember a choice that has proved good."""
+    record = _record(wanted, choice.suites)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(asdict(choice)), encoding="utf-8")
 
 
 def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
@@ -86,12 +102,9 @@ def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
 
     Unless `fresh`, the one that `keep` was called with is the choice.
     """
-    if not fresh:
-        try:
-            fields = json.loads(_kept(wanted, apt.suites).read_text(encoding="utf-8"))
-            return [Choice(**(fields | {"suites": tuple(fields["suites"])}))]
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
+    known = None if fresh else kept(wanted, apt.suites)
+    if known:
+        return [known]
     with Step(f"package lists ({', '.join(apt.suites)})"):
         apt.update()
     every = candidates(apt.index("linux-"), apt.suites)
@@ -107,13 +120,6 @@ def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
         raise Fail(f"no stock kernel of series {' or '.join(SERIES)} ({FLAVOUR}) in {', '.join(apt.suites)}: "
                    "name another with KERNEL=<release>")
     return stock
-
-
-def keep(choice: Choice, wanted: str | None) -> None:
-    """Remember a choice that has proved good."""
-    kept = _kept(wanted, choice.suites)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(asdict(choice)), encoding="utf-8")
 
 
 class Unfit(Fail):
@@ -132,7 +138,7 @@ class Kernel:
         self.image = self.path / "vmlinuz"
         self.config = self.path / "config"
         self.symvers = self.path / "Module.symvers"
-        self.modules = self.path / "modules"
+        self.modules = self.path / "modules"  # as /lib/modules
 
     def fetch(self, source: bool) -> None:
         """Fetch the packages that are still to be unpacked, with that of the source or without."""
@@ -172,7 +178,7 @@ class Kernel:
         base = tree if (tree / "lib/modules").exists() else tree / "usr"
         subprocess.run(root.command(["depmod", "-b", str(base), release], writable=[self.path]), check=True)
         remove_tree(self.modules)
-        os.rename(base / "lib/modules" / release, self.modules)
+        os.rename(base / "lib/modules", self.modules)
         remove_tree(tree)
 
     def setting(self, name: str) -> str:

@@ -91,19 +91,33 @@ def demo_setup(fresh: bool = False) -> Setup:
     return prepare(os.environ.get("KERNEL") or None, fresh=fresh)
 
 
-def running_setup(release: str | None = None) -> Setup:
-    """The set-up for the Debian kernel that runs here, from the suites that such a kernel comes from."""
-    release = release or os.uname().release
+def _running_suites(release: str) -> tuple[str, ...]:
+    """The suites that a Debian kernel of this name comes from."""
     if not re.search(r"-(cloud-|rt-)?amd64$", release):
         raise Fail(f"{release} is not a Debian amd64 kernel: run one, or name its release with KERNEL=<release>")
-    stable = re.search(r"\+deb13-", release)
-    if stable:
-        return prepare(release, SUITES)
+    if "+deb13-" in release:
+        return SUITES
     codename = host.os_release().get("VERSION_CODENAME", "sid")
-    return prepare(release, ("sid",) if codename in ("bookworm", "trixie", "sid") else (codename,))
+    return ("sid",) if codename in ("bookworm", "trixie") else (codename,)
+
+
+def running_setup() -> Setup:
+    """The set-up for the Debian kernel that runs here; `KERNEL=` names another."""
+    release = os.environ.get("KERNEL") or os.uname().release
+    return prepare(release, _running_suites(release))
+
+
+def build_setup() -> Setup:
+    """The set-up to build with: that of the running kernel if `make kdir` was run for it, else that of the tests."""
+    release = os.environ.get("KERNEL") or os.uname().release
+    try:
+        suites = _running_suites(release)
+    except Fail:
+        return demo_setup()
+    return prepare(release, suites) if kernel.kept(release, suites) else demo_setup()
 
 
 def installed_kdir() -> Path | None:
-    """The build tree that the running kernel's own packages brought."""
+    """A build tree with Rust metadata that the running kernel's own packages brought."""
     build = Path("/lib/modules") / os.uname().release / "build"
-    return build if build.exists() else None
+    return build if (build / "rust/libkernel.rmeta").exists() else None

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything a person types. `make help` lists it. Kbuild reads the file of that name, not this one.
+#
+# With KDIR= (any build tree with Rust metadata) a target runs here and now, with the tools of this machine. Without, it
+# runs in the Debian root, which scripts/rdevpts-env makes on first use, against the KDIR prepared there.
+
+KDIR ?=
+DESTDIR ?=
+
+environment := scripts/rdevpts-env
+release = $(shell cat '$(KDIR)/include/config/kernel.release' 2>/dev/null)
+OUT ?= $(CURDIR)/build/$(or $(release),$(error $(KDIR) is no prepared kernel build tree (it has no \
+	include/config/kernel.release): 'make kdir' prepares one))
+
+rust_files = $(shell find src samples/racypts tests/compile_fail -name '*.rs' ! -path '*/target/*' 2>/dev/null)
+kbuild = $(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)$(1)' MO='$(OUT)$(2)'
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts
+.PHONY: setup update kdir demo test shell clean distclean help
+
+all: modules
+
+ifneq ($(KDIR),)
+
+modules:
+	@mkdir -p '$(OUT)'
+	$(call kbuild) modules
+	@scripts/check-no-panic '$(OUT)/rdevpts.ko'
+
+racypts:
+	@mkdir -p '$(OUT)/racypts'
+	$(call kbuild,/samples/racypts,/racypts) modules
+
+# In a directory of their own: an object that clippy made is not the one to load.
+clippy:
+	@mkdir -p '$(OUT)/clippy/racypts'
+	$(call kbuild,,/clippy) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
+	$(call kbuild,/samples/racypts,/clippy/racypts) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
+	cargo clippy --workspace --all-targets -- -Dwarnings
+
+fmt:
+	rustfmt --edition 2021 $(rust_files)
+	cargo fmt --all
+
+fmt-check:
+	rustfmt --edition 2021 --check $(rust_files)
+	cargo fmt --all --check
+
+rust-analyzer:
+	@mkdir -p '$(OUT)'
+	$(call kbuild) rust-analyzer
+
+else
+
+modules racypts clippy fmt fmt-check rust-analyzer:
+	@$(environment) make $@
+
+endif
+
+install: install_release := $(or $(if $(KDIR),$(release)),$(shell uname -r))
+install: module = build/$(install_release)/rdevpts.ko
+install:
+	@test -f '$(module)' || { echo "error: $(module) is not built: make kdir, then make" >&2; false; }
+	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
+	depmod $(if $(DESTDIR),-b '$(DESTDIR)') '$(install_release)'
+
+setup update kdir demo test shell:
+	@$(environment) $@
+
+clean:
+	rm -rf build
+
+distclean: clean
+	@$(environment) forget
+
+help:
+	@echo 'On a stock Debian 12 or 13 machine; the first run makes a Debian root and a KDIR (minutes), later ones use them:'
+	@echo '  make demo            the race of 2018, and what rdevpts does under the same load, in a virtual machine'
+	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
+	@echo '  make shell           a prompt in a virtual machine with rdevpts on /dev/pts'
+	@echo
+	@echo 'The module:'
+	@echo '  make                 build/<release>/rdevpts.ko for the running kernel if `make kdir` was run, else for'
+	@echo '                       the kernel of the tests; KDIR=<tree> for any build tree with Rust metadata'
+	@echo '  make kdir            prepare a KDIR for the Debian kernel that runs here [KERNEL=release]'
+	@echo '  make install         install the module built for the running kernel, or for that of KDIR= [DESTDIR=]'
+	@echo
+	@echo 'For those who change it:'
+	@echo '  make clippy          lints, as errors'
+	@echo '  make fmt             format; make fmt-check only looks'
+	@echo '  make rust-analyzer   rust-project.json for editors'
+	@echo
+	@echo 'The environment:'
+	@echo '  make setup           only prepare'
+	@echo '  make update          look at the archive again: choose the kernel and make what changed'
+	@echo '  make clean           remove build/;  make distclean: also the cache (~/.cache/rdevpts)'
+	@echo
+	@echo 'Variables: KERNEL=<release> another stock kernel; MIRROR=<URL> another Debian archive;'
+	@echo '           ACCEL=kvm|tcg; XDG_CACHE_HOME=<dir> where the cache is.'

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Building in the Debian root: the modules by the Makefile, the host programs by cargo."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from . import paths
+from .progress import run_logged
+from .root import environment
+from .setup import Setup
+
+# The kernel's selftest, and the copy of it that mounts rdevpts where the original mounts devpts.
+SELFTESTS = ("devpts_pts", "rdevpts_pts")
+
+
+class Builder:
+    """Builds for one set-up. Sources are writable inside for Cargo.lock alone; products go to build/."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.products = paths.BUILD / setup.kernel.choice.release
+        self.programs = paths.BUILD / "cargo" / "release"
+
+    def _env(self) -> dict[str, str]:
+        cargo = paths.cache() / "cargo"
+        cargo.mkdir(parents=True, exist_ok=True)
+        return environment(CARGO_HOME=str(cargo), CARGO_TARGET_DIR=str(paths.BUILD / "cargo"), CARGO_TERM_COLOR="never",
+                           KDIR=str(self.setup.kdir.path))
+
+    def inside(self, argv: list[str]) -> list[str]:
+        """The command line that runs `argv` in the root, in the sources, with the KDIR at hand."""
+        cargo = paths.cache() / "cargo"
+        cargo.mkdir(parents=True, exist_ok=True)
+        return self.setup.root.command(argv, [paths.REPO, cargo], [self.setup.kdir.entry.path], cwd=paths.REPO)
+
+    def make(self, *targets: str) -> list[str]:
+        """The command line of the Makefile's own targets against the KDIR."""
+        return ["make", f"KDIR={self.setup.kdir.path}", *self.setup.kdir.variables(), *targets]
+
+    def call(self, argv: list[str]) -> int:
+        """Run with the output on this terminal."""
+        return subprocess.call(self.inside(argv), env=self._env())
+
+    def logged(self, argv: list[str], log: Path, on_line: Callable[[str], None] | None = None) -> tuple[int, str]:
+        """Run with the output in a file."""
+        return run_logged(self.inside(argv), log, on_line, env=self._env())
+
+    def jobs(self) -> str:
+        """As many processes as there are processors."""
+        return f"-j{os.cpu_count() or 1}"
+
+    def selftest_script(self) -> str:
+        """Builds the kernel's devpts_pts from its own source, for devpts and for rdevpts."""
+        tests = self.setup.kdir.source / "tools/testing/selftests"
+        source = tests / "filesystems/devpts_pts.c"
+        out = self.products / "selftests"
+        compile_ = f"{self.setup.kernel.compiler} -O2 -Wall -I'{tests}' -isystem '{self.setup.kdir.source}/usr/include' -o"
+        return f"""
+            mkdir -p '{out}'
+            {compile_} '{out}/devpts_pts' '{source}'
+            sed 's/mount("devpts", mntpoint, "devpts"/mount("rdevpts", mntpoint, "rdevpts"/' '{source}' >'{out}/rdevpts_pts.c'
+            ! cmp -s '{source}' '{out}/rdevpts_pts.c'
+            {compile_} '{out}/rdevpts_pts' '{out}/rdevpts_pts.c'
+        """
+
+    def relocate_rust_project(self) -> None:
+        """Make rust-project.json true outside the root, where the editor runs."""
+        for path in self.products.glob("rust-project.json"):
+            text = path.read_text(encoding="utf-8")
+            text = text.replace('"/usr/', f'"{self.setup.root.path}/usr/')
+            (paths.REPO / "rust-project.json").write_text(text, encoding="utf-8")
+            path.unlink()

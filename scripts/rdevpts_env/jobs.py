@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The jobs of `make test` that run in the virtual machine: one file each in tests/vm/jobs.
+
+A job is a script (any language the Debian root has) that prints TAP with a plan. Comments at its top say what it wants:
+
+    # timeout: 120                    seconds (default 120)
+    # cpus: 2                         processors (default 2)
+    # memory: 1024                    MiB (default 1024)
+    # fstype: devpts rdevpts          what is on /dev/pts; one boot for each (default rdevpts; none leaves it empty)
+    # needs: bin/reproducer           what must be in /rdevpts (see `supplies`)
+    # append: slub_debug=F            more for the kernel's command line
+    # dies: NULL pointer dereference  the job passes if the kernel dies saying this, and prints no TAP
+
+Every boot is a fresh machine, and any oops or WARN kills it.
+"""
+
+import fnmatch
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import paths
+from .build import SELFTESTS, Builder
+from .tally import Tally, TapReader
+from .vm import Machine
+
+DIRECTORY = paths.REPO / "tests" / "vm" / "jobs"
+
+
+@dataclass
+class Job:
+    """One script, and what it wants."""
+
+    path: Path
+    wants: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What it is called in the results: the file's name without order and suffix."""
+        return re.sub(r"^\d+-", "", self.path.stem)
+
+    def list(self, field: str, default: str = "") -> list[str]:
+        """A field of several words."""
+        return self.wants.get(field, default).split()
+
+    def number(self, field: str, default: int) -> int:
+        """A field that is a number."""
+        return int(self.wants.get(field, default))
+
+
+def find(pattern: str = "*") -> list[Job]:
+    """The jobs whose names fit, in order."""
+    found = []
+    for path in sorted(DIRECTORY.glob("*.*")):
+        wants = {}
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("#"):
+                break
+            field = re.match(r"^# (timeout|cpus|memory|fstype|needs|append|dies): (.*)$", line)
+            if field:
+                wants[field[1]] = field[2].strip()
+        job = Job(path, wants)
+        if fnmatch.fnmatch(job.name, pattern):
+            found.append(job)
+    return found
+
+
+def supplies(builder: Builder) -> dict[str, Path]:
+    """Everything that a job can need: its name in the share, and where it was built."""
+    found = {
+        "rdevpts.ko": builder.products / "rdevpts.ko",
+        "racypts.ko": builder.products / "racypts" / "racypts.ko",
+    }
+    for name in SELFTESTS:
+        found[f"bin/{name}"] = builder.products / "selftests" / name
+    if builder.programs.is_dir():
+        for path in sorted(builder.programs.iterdir()):
+            if path.is_file() and os.access(path, os.X_OK):
+                found[f"bin/{path.name}"] = path
+    return found
+
+
+def run(job: Job, builder: Builder, accel: str, tally: Tally) -> None:
+    """Boot once for each file system that the job names, and count what it prints."""
+    have = supplies(builder)
+    for fstype in job.list("fstype", "rdevpts"):
+        name = f"{job.name} on {fstype}" if len(job.list("fstype")) > 1 else job.name
+        needs = ["rdevpts.ko", *job.list("needs")] if fstype != "devpts" else job.list("needs")
+        missing = [need for need in needs if need not in have or not have[need].exists()]
+        if missing:
+            tally.bad(name, f"not built: {' '.join(missing)}")
+            continue
+        label = f"{job.name}-{fstype}"
+        machine = Machine(builder.setup, label, accel=accel, cpus=job.number("cpus", 2),
+                          memory=job.number("memory", 1024), timeout=job.number("timeout", 120),
+                          append=job.wants.get("append", ""), env={"FSTYPE": fstype})
+        for need in needs:
+            machine.put(have[need], need)
+        machine.put(job.path, "job")
+        (machine.share / "job").chmod(0o755)
+        log = paths.logs() / f"{label}.tap"
+        reader = TapReader(tally, name)
+        with open(log, "w", encoding="utf-8") as out:
+
+            def line(text: str) -> None:
+                out.write(text + "\n")
+                out.flush()
+                reader.line(text)
+
+            outcome = machine.run(line)
+        print(f"# {name}: {outcome.seconds:.0f} s", flush=True)
+        if "dies" in job.wants:
+            if outcome.panic and job.wants["dies"] in outcome.panic:
+                tally.good(f"{name}: the kernel died as it must: {outcome.panic}")
+            else:
+                tally.bad(name, f"the kernel should have died ({outcome}; kernel log {shown(outcome.console)})")
+            continue
+        trouble = None if outcome.ok else f"{outcome} (output {shown(log)}, kernel log {shown(outcome.console)})"
+        reader.end(trouble)
+
+
+def shown(path: Path) -> str:
+    """A path as a person at the top of the sources would type it."""
+    return os.path.relpath(path, paths.REPO)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`make test`: build, checks on the host, and the jobs in the virtual machine."""
+
+import re
+import time
+
+from . import accel, jobs, paths, setup
+from .build import Builder
+from .fail import explain
+from .tally import Tally, TapReader
+
+_CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
+
+
+def _step(tally: Tally, builder: Builder, name: str, argv: list[str]) -> bool:
+    """One command that passes or fails as a whole."""
+    log = paths.logs() / f"{name.replace(' ', '-')}.log"
+    begin = time.monotonic()
+    status, tail = builder.logged(argv, log)
+    if status:
+        for line in tail.splitlines()[-12:]:
+            print(f"    # {line}")
+        tally.bad(name, explain(tail) or f"see {jobs.shown(log)}")
+    else:
+        tally.good(f"{name} ({time.monotonic() - begin:.0f} s)")
+    return status == 0
+
+
+def _cargo_test(tally: Tally, builder: Builder) -> None:
+    """The host tests; cargo's own counts are counted."""
+    log = paths.logs() / "host-tests.log"
+    target = ""
+    seen = False
+
+    def line(text: str) -> None:
+        nonlocal target, seen
+        running = re.match(r"\s+(Running|Doc-tests) (.*)", text)
+        if running:
+            target = re.sub(r" \(.*", "", running[2])
+        result = _CARGO_RESULT.match(text)
+        if result:
+            seen = True
+            passed, failed, ignored = map(int, result.groups())
+            if passed:
+                tally.good(f"host tests: {target}: {passed} tests", passed)
+            tally.skipped += ignored
+            for _ in range(failed):
+                tally.bad(f"host tests: {target}", f"see {jobs.shown(log)}")
+
+    status, tail = builder.logged(["cargo", "test", "--workspace", "--no-fail-fast", "--", "--quiet"], log, line)
+    if not seen or (status and not any(name.startswith("host tests") for name in tally.failures)):
+        tally.bad("host tests", explain(tail) or f"cargo test ended with {status}: see {jobs.shown(log)}")
+
+
+def _compile_fail(tally: Tally, builder: Builder) -> None:
+    """Programs that must not compile; the runner prints TAP."""
+    runner = paths.REPO / "tests" / "compile_fail" / "run"
+    if not runner.exists():
+        tally.bad("compile-fail", f"{jobs.shown(runner)} is missing")
+        return
+    log = paths.logs() / "compile-fail.log"
+    reader = TapReader(tally, "compile-fail")
+    status, _ = builder.logged([str(runner)], log, reader.line)
+    reader.end(f"exit status {status} (see {jobs.shown(log)})" if status else None)
+
+
+def run(pattern: str) -> int:
+    """Everything, or the jobs in the virtual machine whose names fit the pattern."""
+    begin = time.monotonic()
+    tally = Tally()
+    ready = setup.demo_setup()
+    tally.good(f"set-up: {ready.kernel.choice.release} (Debian {ready.kernel.choice.version}), {ready.root.rustc()}")
+    builder = Builder(ready)
+    everything = pattern == "*"
+
+    built = _step(tally, builder, "build of the module, without a panic path", builder.make("modules"))
+    _step(tally, builder, "build of the control module", builder.make("racypts"))
+    _step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
+    _step(tally, builder, "build of the kernel's selftest", ["sh", "-ec", builder.selftest_script()])
+    if everything:
+        _step(tally, builder, "clippy", builder.make("clippy"))
+        _step(tally, builder, "format", builder.make("fmt-check"))
+        _cargo_test(tally, builder)
+        _compile_fail(tally, builder)
+
+    chosen = jobs.find(pattern)
+    if not chosen:
+        tally.bad("jobs", f"none in {jobs.shown(jobs.DIRECTORY)} fits {pattern}")
+    how = accel.choose(ready) if chosen else "tcg"
+    print(f"# virtual machine: {how}", flush=True)
+    for job in chosen:
+        jobs.run(job, builder, how, tally)
+
+    if tally.failures:
+        print(f"\nfailed (logs in {jobs.shown(paths.LOGS)}):")
+        for name in tally.failures:
+            print(f"    {name}")
+    print(f"\n# {time.monotonic() - begin:.0f} s")
+    print(tally.summary(), flush=True)
+    return 0 if tally.ok and built else 1

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One boot of the stock kernel under QEMU.
+
+The guest's root is the Debian root over virtiofs, read-only; a second share, /rdevpts in the guest, brings in what the
+run needs and takes out what it leaves. No network, no disk image, no initramfs. Three channels come out: the console
+(kernel log, into a file), the output of what runs (a virtio port, line by line), and its exit status (a file in the
+share, absent when the guest did not live to write it).
+"""
+
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import paths
+from .cache import remove_tree
+from .fail import Fail
+from .root import environment
+from .setup import Setup
+
+GUEST = paths.REPO / "tests" / "vm" / "guest"
+
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+_OOPS = re.compile(r"\b(BUG: .*|Oops: .*|WARNING: .*|kernel BUG at .*|general protection fault.*|INFO: task .*)")
+
+
+@dataclass
+class Outcome:
+    """How one boot ended."""
+
+    status: int | None = None
+    """Exit status of what ran in the guest, if it ended."""
+    panic: str | None = None
+    """What the kernel said when it died, if it did."""
+    timed_out: bool = False
+    seconds: float = 0.0
+    console: Path | None = None
+    """The kernel log."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran to its end with status 0."""
+        return self.status == 0 and not self.panic and not self.timed_out
+
+    def __str__(self) -> str:
+        if self.panic:
+            return f"the kernel died: {self.panic}"
+        if self.timed_out:
+            return f"not finished after {self.seconds:.0f} s"
+        if self.status is None:
+            return "the virtual machine ended early"
+        return f"exit status {self.status}"
+
+
+@dataclass
+class Machine:
+    """What to boot, and with what in the share."""
+
+    setup: Setup
+    name: str
+    accel: str = "tcg"
+    cpus: int = 2
+    memory: int = 1024
+    timeout: float = 120.0
+    fatal: bool = True
+    """Whether any oops or WARN kills the kernel; an oops does in any case."""
+    append: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    """What the guest finds in the environment."""
+
+    def __post_init__(self) -> None:
+        self.share = paths.BUILD / "vm" / self.name
+        remove_tree(self.share)
+        (self.share / "out").mkdir(parents=True)
+        shutil.copytree(GUEST, self.share, dirs_exist_ok=True)
+
+    def put(self, source: Path, name: str) -> None:
+        """Put a file or a directory into the share."""
+        target = self.share / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, target)
+
+    def write(self, name: str, text: str) -> None:
+        """Put a file with this text into the share."""
+        (self.share / name).write_text(text, encoding="utf-8")
+
+    def script(self, text: str) -> None:
+        """Run this shell script."""
+        self.write("job", f"#!/bin/sh\n. /rdevpts/lib.sh\n{text}")
+        (self.share / "job").chmod(0o755)
+
+    def _command(self, interactive: bool) -> list[str]:
+        kernel = self.setup.kernel
+        view, share, sockets = Path("/vm/root"), Path("/vm/share"), "/run"
+        append = f"console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 oops=panic loglevel=5 {self.append} "
+        append += "panic_on_warn=1 " if self.fatal else ""
+        append += 'init=/bin/sh -- -c "mount -t virtiofs share /rdevpts && exec /rdevpts/init"'
+        accel = ["-accel", "kvm", "-cpu", "host"] if self.accel == "kvm" else ["-accel", "tcg,thread=multi", "-cpu", "max"]
+        qemu = [
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", *accel,
+            "-smp", str(self.cpus), "-m", str(self.memory),
+            "-object", f"memory-backend-memfd,id=mem,size={self.memory}M,share=on", "-machine", "pc,memory-backend=mem",
+            "-kernel", "/vm/vmlinuz", "-append", append, "-serial", "chardev:console",
+            "-chardev", f"stdio,id=console,signal={'off' if interactive else 'on'}",
+            "-chardev", f"socket,id=root,path={sockets}/root", "-device", "vhost-user-fs-pci,chardev=root,tag=root",
+            "-chardev", f"socket,id=share,path={sockets}/share", "-device", "vhost-user-fs-pci,chardev=share,tag=share",
+            "-device", "virtio-serial-pci", "-chardev", "file,id=output,path=/vm/output",
+            "-device", "virtserialport,chardev=output,name=output",
+        ]
+        binds = [
+            "--ro-bind", str(self.setup.root.path), str(view),
+            "--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"),
+            "--bind", str(self.share), str(share),
+            "--ro-bind", str(kernel.image), "/vm/vmlinuz",
+            "--bind", str(self._output), "/vm/output",
+        ]
+        daemon = "/usr/libexec/virtiofsd --sandbox=none --log-level=error --cache=always --rlimit-nofile=0"
+        # The root is bound read-only already; virtiofsd's own --readonly saves the guest from asking.
+        script = f"""
+            {daemon} --readonly --socket-path={sockets}/root --shared-dir={view} &
+            {daemon} --socket-path={sockets}/share --shared-dir={share} &
+            until [ -S {sockets}/root ] && [ -S {sockets}/share ]; do sleep 0.02; done
+            exec "$@"
+        """
+        return self.setup.root.command(["sh", "-c", script, "sh", *qemu], extra=binds)
+
+    @property
+    def _output(self) -> Path:
+        return self.share / "out" / "output"
+
+    def _prepare(self) -> None:
+        env = {"RELEASE": self.setup.kernel.choice.release, **self.env}
+        self.write("env", "".join(f"export {name}='{value}'\n" for name, value in env.items()))
+        self._output.touch()
+
+    def run(self, on_line: Callable[[str], None] | None = None) -> Outcome:
+        """Boot, run `/rdevpts/job`, power off."""
+        self._prepare()
+        outcome = Outcome(console=paths.logs() / f"{self.name}.console")
+        begin = time.monotonic()
+        child = subprocess.Popen(self._command(False), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, env=environment())
+        reader = _Tail(self._output, on_line)
+        try:
+            with open(outcome.console, "w", encoding="utf-8") as console, selectors.DefaultSelector() as ready:
+                ready.register(child.stdout, selectors.EVENT_READ)
+                console_line = _Lines(lambda line: _note(line, outcome, console, begin))
+                while True:
+                    reader.poll()
+                    if ready.select(0.1):
+                        chunk = os.read(child.stdout.fileno(), 65536)
+                        if not chunk:
+                            break
+                        console_line.feed(chunk)
+                    if time.monotonic() - begin > self.timeout:
+                        outcome.timed_out = True
+                        break
+                console_line.end()
+        finally:
+            child.kill()
+            child.wait()
+            reader.poll()
+            reader.end()
+        outcome.seconds = time.monotonic() - begin
+        try:
+            outcome.status = int((self.share / "out" / "status").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            pass
+        return outcome
+
+    def interact(self) -> int:
+        """Boot with the console on this terminal."""
+        if not sys.stdin.isatty():
+            raise Fail("a shell in the virtual machine needs a terminal")
+        self._prepare()
+        size = os.get_terminal_size()
+        self.write("env", (self.share / "env").read_text(encoding="utf-8")
+                   + f"export INTERACTIVE=1 ROWS={size.lines} COLS={size.columns} TERM='{os.environ.get('TERM', 'linux')}'\n")
+        saved = termios.tcgetattr(sys.stdin)
+        try:
+            return subprocess.call(self._command(True), env=environment())
+        finally:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
+
+
+def _note(line: str, outcome: Outcome, console, begin: float) -> None:
+    console.write(f"{time.monotonic() - begin:8.2f}  {line}\n")
+    console.flush()
+    # The first complaint is the cause; the panic after it is the consequence.
+    found = _OOPS.search(line) or _PANIC.search(line)
+    if found and outcome.panic is None:
+        outcome.panic = found[1].strip()
+
+
+class _Lines:
+    """Bytes in, whole lines out."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a piece of the stream."""
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        for line in whole:
+            self._on_line(line.decode("utf-8", "replace").rstrip("\r"))
+
+    def end(self) -> None:
+        """Give out what has no newline."""
+        if self._rest:
+            self._on_line(self._rest.decode("utf-8", "replace").rstrip("\r"))
+            self._rest = b""
+
+
+class _Tail:
+    """Follow a file that grows."""
+
+    def __init__(self, path: Path, on_line: Callable[[str], None] | None) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115 - closed in end()
+        self._lines = _Lines(on_line or (lambda line: None))
+
+    def poll(self) -> None:
+        """Give out what is new."""
+        chunk = self._file.read()
+        if chunk:
+            self._lines.feed(chunk)
+
+    def end(self) -> None:
+        """No more will come."""
+        self._lines.end()
+        self._file.close()

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts in the guest share.
+
+# Put a file system of this type on /dev/pts, with the options that distributions give it, and /dev/ptmx where programs
+# look for it. `none` leaves /dev/pts empty.
+mount_pts() {
+	[ "$1" != none ] || return 0
+	if [ "$1" = rdevpts ]; then
+		grep -qw rdevpts /proc/filesystems || insmod /rdevpts/rdevpts.ko || return
+	fi
+	mount -t "$1" -o gid=5,mode=620,ptmxmode=666 "$1" /dev/pts || return
+	# A device node made by devtmpfs belongs to the C driver; the multiplexer of this mount is inside it.
+	ln -sf pts/ptmx /dev/ptmx
+}
+
+# tap_plan N; tap_check NAME COMMAND...: one numbered line each, and the status for `exit` in $tap_status.
+tap_count=0
+tap_status=0
+tap_plan() {
+	echo "1..$1"
+}
+tap_check() {
+	tap_name=$1
+	shift
+	tap_count=$((tap_count + 1))
+	if tap_said=$("$@" 2>&1); then
+		echo "ok $tap_count - $tap_name"
+	else
+		echo "not ok $tap_count - $tap_name"
+		printf '%s\n' "$tap_said" | sed 's/^/# /'
+		tap_status=1
+	fi
+}

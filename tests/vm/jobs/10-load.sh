@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The module by itself: it loads, also by the alias of its file system; it stays while it is in use; it goes.
+#
+# fstype: none
+
+. /rdevpts/lib.sh
+
+loaded() {
+	grep -q '^rdevpts ' /proc/modules
+}
+registered() {
+	grep -qw rdevpts /proc/filesystems
+}
+load_and_unload() {
+	insmod /rdevpts/rdevpts.ko && loaded && registered && rmmod rdevpts && ! loaded && ! registered
+}
+# A directory of modules with ours in it, as `make install` leaves it.
+load_by_alias() {
+	updates=/lib/modules/$RELEASE/updates
+	mkdir -p /tmp/lib/modules/"$RELEASE"/updates
+	cp /lib/modules/"$RELEASE"/modules.builtin* /lib/modules/"$RELEASE"/modules.order /tmp/lib/modules/"$RELEASE"/
+	cp /rdevpts/rdevpts.ko /tmp/lib/modules/"$RELEASE"/updates/
+	depmod -b /tmp "$RELEASE"
+	mount --bind /tmp/lib/modules /usr/lib/modules
+	! loaded && mount -t rdevpts rdevpts /mnt && loaded && umount /mnt && modprobe -r rdevpts && ! loaded
+}
+kept_while_mounted() {
+	insmod /rdevpts/rdevpts.ko && mount -t rdevpts rdevpts /mnt || return
+	! rmmod rdevpts 2>/tmp/said && grep -q 'in use' /tmp/said && loaded && umount /mnt && rmmod rdevpts
+}
+# The mount is gone from every namespace, but a pty of it is still open.
+kept_while_open() {
+	insmod /rdevpts/rdevpts.ko && mount -t rdevpts -o ptmxmode=666 rdevpts /mnt || return
+	exec 9<>/mnt/ptmx || return
+	umount -l /mnt
+	! rmmod rdevpts 2>/tmp/said
+	refused=$?
+	exec 9>&-
+	[ $refused -eq 0 ] && grep -q 'in use' /tmp/said && rmmod rdevpts
+}
+says_what_it_is() {
+	modinfo /rdevpts/rdevpts.ko >/tmp/info
+	grep -q '^license: *GPL' /tmp/info && grep -q '^alias: *fs-rdevpts$' /tmp/info
+}
+
+tap_plan 5
+tap_check 'loads and unloads' load_and_unload
+tap_check 'carries its license and the alias of its file system' says_what_it_is
+tap_check 'is loaded by mount through its alias' load_by_alias
+tap_check 'refuses to unload while mounted' kept_while_mounted
+tap_check 'refuses to unload while a pty is open' kept_while_open
+exit "$tap_status"

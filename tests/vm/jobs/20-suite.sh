@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The behaviour suite: the same cases on the kernel's own file system and on ours.
+#
+# timeout: 420
+# fstype: devpts rdevpts
+# needs: bin/rdevpts-suite
+
+exec /rdevpts/bin/rdevpts-suite --fstype "$FSTYPE" --tap

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# 1,000 times: insmod, mount, use, umount, rmmod. What the kernel has allocated must be the same after it as before.
+#
+# timeout: 400
+# fstype: none
+# append: slab_nomerge
+
+"""Cycles of the module's whole life, and what they leave behind."""
+
+import os
+import subprocess
+import time
+
+CYCLES = 1000
+WARM_UP = 50
+TIOCSPTLCK, TIOCGPTN = 0x40045431, 0x80045430
+
+
+def cycle() -> None:
+    """One life: load, mount, open a pair, say something, close, unmount, unload."""
+    import fcntl
+    import struct
+
+    subprocess.run(["insmod", "/rdevpts/rdevpts.ko"], check=True)
+    subprocess.run(["mount", "-t", "rdevpts", "-o", "ptmxmode=666", "rdevpts", "/mnt"], check=True)
+    master = os.open("/mnt/ptmx", os.O_RDWR | os.O_NOCTTY)
+    fcntl.ioctl(master, TIOCSPTLCK, struct.pack("i", 0))
+    number = struct.unpack("i", fcntl.ioctl(master, TIOCGPTN, struct.pack("i", -1)))[0]
+    slave = os.open(f"/mnt/{number}", os.O_RDWR | os.O_NOCTTY)
+    os.write(slave, b"said\n")
+    said = os.read(master, 100)
+    assert said == b"said\r\n", said
+    os.close(slave)
+    os.close(master)
+    subprocess.run(["umount", "/mnt"], check=True)
+    subprocess.run(["rmmod", "rdevpts"], check=True)
+
+
+def settled() -> None:
+    """Wait for what is freed later: RCU, work queues; and drop what is only cached."""
+    os.sync()
+    for _ in range(3):
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+            file.write("3\n")
+        time.sleep(1)
+
+
+def figures() -> dict[str, int]:
+    """Objects in use of every slab cache, and the bytes in vmalloc areas of modules and tty buffers."""
+    found = {}
+    with open("/proc/slabinfo", encoding="ascii") as file:
+        for line in file.readlines()[2:]:
+            words = line.split()
+            found[f"slab {words[0]} ({words[3]} bytes each)"] = int(words[1]) * int(words[3])
+    total = 0
+    with open("/proc/vmallocinfo", encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            if "vmap" not in words and "ioremap" not in words:
+                total += int(words[1])
+    found["vmalloc"] = total
+    return found
+
+
+def main() -> int:
+    """Run and judge."""
+    print("1..3", flush=True)
+    for _ in range(WARM_UP):
+        cycle()
+    settled()
+    before = figures()
+    begin = time.monotonic()
+    for number in range(WARM_UP, CYCLES):
+        cycle()
+        if number % 100 == 0:
+            print(f"# {number} cycles, {time.monotonic() - begin:.0f} s", flush=True)
+    print(f"ok 1 - {CYCLES} cycles of insmod, mount, use, umount, rmmod", flush=True)
+    settled()
+    after = figures()
+    cycles = CYCLES - WARM_UP
+    # One object of 32 bytes kept per cycle is a leak; caches breathe by some pages.
+    grown = {name: size - before.get(name, 0) for name, size in after.items()}
+    suspects = {name: size for name, size in grown.items() if name.startswith("slab") and size >= 32 * cycles}
+    print(f"{'not ok' if suspects else 'ok'} 2 - slab figures return", flush=True)
+    for name, size in suspects.items():
+        print(f"# {name}: {size:+d} bytes after {cycles} cycles")
+    vmalloc = grown["vmalloc"]
+    leaks = vmalloc >= 64 * 1024
+    print(f"{'not ok' if leaks else 'ok'} 3 - vmalloc figures return", flush=True)
+    print(f"# vmalloc {vmalloc:+d} bytes; slab {sum(grown.values()) - vmalloc:+d} bytes in all")
+    return 1 if suspects or leaks else 0
+
+
+raise SystemExit(main())
