@@ -9,7 +9,7 @@ use crate::{
     pair::Pair,
     tty::{End, Flag},
 };
-use kernel::{prelude::*, seq_file::SeqFile, seq_print};
+use kernel::prelude::*;
 
 /// Opens an end, if it `may` be. Under its `tty_lock()`.
 ///
@@ -71,9 +71,4 @@ pub(crate) fn flush_buffer(end: &End<'_, Pair>) {
 pub(crate) fn unthrottle(end: &End<'_, Pair>) {
     end.link().wakeup();
     end.tty().set(Flag::Throttled);
-}
-
-/// The line of `/proc/PID/fdinfo/FD` that says which pty it is.
-pub(crate) fn show_fdinfo(end: &End<'_, Pair>, m: &SeqFile) {
-    seq_print!(m, "tty-index:\t{}\n", end.tty().index());
 }

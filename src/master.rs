@@ -22,6 +22,7 @@ use kernel::{
     fs::{file::FileDescriptorReservation, File},
     prelude::*,
     seq_file::SeqFile,
+    seq_print,
 };
 
 /// The master's end of a [`Pair`].
@@ -96,7 +97,7 @@ impl PtyEnd for Master {
     }
 
     fn show_fdinfo(end: &End<'_, Pair>, m: &SeqFile) {
-        end::show_fdinfo(end, m);
+        seq_print!(m, "tty-index:\t{}\n", end.tty().index());
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     tty::{self, End, Flag, PtyEnd, Termios, Tty},
     vfs,
 };
-use kernel::{fs::File, prelude::*, seq_file::SeqFile, sync::aref::ARef};
+use kernel::{fs::File, prelude::*, sync::aref::ARef};
 
 /// The slave's end of a [`Pair`].
 pub(crate) struct Slave;
@@ -84,10 +84,6 @@ impl PtyEnd for Slave {
 
     fn start(end: &End<'_, Pair>) {
         flow_status(end, TIOCPKT_STOP, TIOCPKT_START);
-    }
-
-    fn show_fdinfo(end: &End<'_, Pair>, m: &SeqFile) {
-        end::show_fdinfo(end, m);
     }
 }
 
