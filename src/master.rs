@@ -12,7 +12,8 @@ use crate::{
     tty::{
         self,
         ioctl::{
-            get_int, put_int, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCPKT, TIOCSIG, TIOCSPTLCK,
+            get_int, put_int, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCPKT, TIOCSIG,
+            TIOCSPTLCK,
         },
         End, Flag, FopsCell, Opened, OpeningFile, PtyEnd, Tty,
     },
@@ -108,7 +109,8 @@ impl tty::Master for Master {
 
     /// `open("/dev/pts/ptmx")`: a new pty in the mount that the file is of.
     fn open_file(opening: OpeningFile<'_>) -> Result<Opened<'_, Pair>> {
-        let mount = ActiveSuper::from(SuperBlock::<Instance>::of_file(opening.file()).ok_or(ENODEV)?);
+        let mount =
+            ActiveSuper::from(SuperBlock::<Instance>::of_file(opening.file()).ok_or(ENODEV)?);
         let slot = Slot::new()?;
         let lease = Instance::lease_index(mount.clone())?;
         let index = lease.index();
@@ -122,7 +124,12 @@ impl tty::Master for Master {
         end.pair().retire();
     }
 
-    fn file_ioctl(end: &End<'_, Pair>, file: &File, cmd: u32, arg: usize) -> Result<Option<c_long>> {
+    fn file_ioctl(
+        end: &End<'_, Pair>,
+        file: &File,
+        cmd: u32,
+        arg: usize,
+    ) -> Result<Option<c_long>> {
         match cmd {
             // The core would ask the C driver.
             TIOCGPTPEER => open_peer(end, file, arg as u32).map(Some),

@@ -92,7 +92,12 @@ impl Pair {
     /// # Errors
     ///
     /// `ENOMEM`; `EEXIST` if there is such a node, which cannot be.
-    pub(crate) fn publish(&self, mount: &ActiveSuper<Instance>, index: u32, slave: ARef<Tty>) -> Result {
+    pub(crate) fn publish(
+        &self,
+        mount: &ActiveSuper<Instance>,
+        index: u32,
+        slave: ARef<Tty>,
+    ) -> Result {
         // First the terminal, then the node: one may be opened as soon as it can be seen.
         self.slot.attach(slave);
         let entry = Instance::new_slave_entry(mount, index, self.slot.clone())?;

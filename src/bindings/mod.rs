@@ -29,8 +29,14 @@ mod raw {
     pub(crate) use kernel::bindings::*;
     use kernel::ffi;
 
-    include!(concat!(env!("RDEVPTS_BINDINGS_DIR"), "/bindings_generated.rs"));
-    include!(concat!(env!("RDEVPTS_BINDINGS_DIR"), "/helpers_generated.rs"));
+    include!(concat!(
+        env!("RDEVPTS_BINDINGS_DIR"),
+        "/bindings_generated.rs"
+    ));
+    include!(concat!(
+        env!("RDEVPTS_BINDINGS_DIR"),
+        "/helpers_generated.rs"
+    ));
 }
 
 pub(crate) use fops::FileOps;

@@ -119,7 +119,10 @@ impl Driver {
     pub(super) fn first_dev(&self) -> bindings::dev_t {
         // SAFETY: Both are set by the registration, and constant from then on. MKDEV() of numbers that the kernel made
         // itself: 12 and 20 bits.
-        unsafe { (((*self.as_ptr()).major as u32) << bindings::MINORBITS) | (*self.as_ptr()).minor_start as u32 }
+        unsafe {
+            (((*self.as_ptr()).major as u32) << bindings::MINORBITS)
+                | (*self.as_ptr()).minor_start as u32
+        }
     }
 
     /// The major number.

@@ -65,7 +65,11 @@ impl CoreFops {
     /// # Safety
     ///
     /// `file` must be under construction by `open(2)`, and `inode` valid; of it, only `i_rdev` is read.
-    pub(super) unsafe fn open(self, inode: *mut bindings::inode, file: *mut bindings::file) -> Result {
+    pub(super) unsafe fn open(
+        self,
+        inode: *mut bindings::inode,
+        file: *mut bindings::file,
+    ) -> Result {
         let open = self.0.open.ok_or(EIO)?;
         // SAFETY: The core's own function; the rest is the caller's promise.
         kernel::error::to_result(unsafe { open(inode, file) })
@@ -286,7 +290,11 @@ impl<M: Master> MasterFops<M> {
     /// # Safety
     ///
     /// Called by `vfs_ioctl()` on an open file.
-    unsafe extern "C" fn unlocked_ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+    unsafe extern "C" fn unlocked_ioctl(
+        file: *mut bindings::file,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> c_long {
         // SAFETY: The file is open, on a master of ours.
         if let Some(result) = unsafe { Self::file_ioctl(file, cmd, arg) } {
             return result;
@@ -303,7 +311,11 @@ impl<M: Master> MasterFops<M> {
     ///
     /// Called by the compat `ioctl(2)` on an open file; `arg` is not widened yet.
     #[cfg(CONFIG_COMPAT)]
-    unsafe extern "C" fn compat_ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+    unsafe extern "C" fn compat_ioctl(
+        file: *mut bindings::file,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> c_long {
         // SAFETY: The file is open, on a master of ours.
         if let Some(result) = unsafe { Self::file_ioctl(file, cmd, arg & 0xffff_ffff) } {
             return result;

@@ -39,6 +39,5 @@ mod tty_struct;
 pub(crate) use file::{FopsCell, Opened, OpeningFile};
 pub(crate) use operations::{End, Master, PtyEnd, Slave};
 pub(crate) use pair::{Names, PtyDriver};
-pub(crate) use port::Port;
 pub(crate) use termios::Termios;
 pub(crate) use tty_struct::{Flag, Tty};

@@ -194,16 +194,32 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
         write_room: Some(Self::write_room),
         flush_buffer: Some(Self::flush_buffer),
         unthrottle: Some(Self::unthrottle),
-        ioctl: if T::HAS_IOCTL { Some(Self::ioctl) } else { None },
+        ioctl: if T::HAS_IOCTL {
+            Some(Self::ioctl)
+        } else {
+            None
+        },
         compat_ioctl: if T::HAS_IOCTL && cfg!(CONFIG_COMPAT) {
             Some(Self::compat_ioctl)
         } else {
             None
         },
-        set_termios: if T::HAS_SET_TERMIOS { Some(Self::set_termios) } else { None },
+        set_termios: if T::HAS_SET_TERMIOS {
+            Some(Self::set_termios)
+        } else {
+            None
+        },
         stop: if T::HAS_STOP { Some(Self::stop) } else { None },
-        start: if T::HAS_START { Some(Self::start) } else { None },
-        show_fdinfo: if T::HAS_SHOW_FDINFO { Some(Self::show_fdinfo) } else { None },
+        start: if T::HAS_START {
+            Some(Self::start)
+        } else {
+            None
+        },
+        show_fdinfo: if T::HAS_SHOW_FDINFO {
+            Some(Self::show_fdinfo)
+        } else {
+            None
+        },
         // SAFETY: A table of optional functions and nothing else: all zeroes is all `None`.
         ..unsafe { core::mem::zeroed() }
     };
@@ -246,7 +262,10 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
     /// # Safety
     ///
     /// Called by `tty_open()`, with `tty_lock()` held, on a tty that `file` has been added to.
-    pub(super) unsafe extern "C" fn open(tty: *mut bindings::tty_struct, _: *mut bindings::file) -> c_int {
+    pub(super) unsafe extern "C" fn open(
+        tty: *mut bindings::tty_struct,
+        _: *mut bindings::file,
+    ) -> c_int {
         from_result(|| {
             // SAFETY: The tty is open, so not released.
             let end = unsafe { End::from_raw(tty, IS_MASTER) }.ok_or(EIO)?;
@@ -265,7 +284,11 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
     /// # Safety
     ///
     /// Called by a line discipline that is attached to the tty, with `len` readable bytes at `data`.
-    unsafe extern "C" fn write(tty: *mut bindings::tty_struct, data: *const u8, len: usize) -> isize {
+    unsafe extern "C" fn write(
+        tty: *mut bindings::tty_struct,
+        data: *const u8,
+        len: usize,
+    ) -> isize {
         if len == 0 {
             return 0;
         }
@@ -326,7 +349,10 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
     /// # Safety
     ///
     /// Called by `tty_set_termios()` with `termios_rwsem` held for writing; `old` is valid for the call.
-    unsafe extern "C" fn set_termios(tty: *mut bindings::tty_struct, old: *const bindings::ktermios) {
+    unsafe extern "C" fn set_termios(
+        tty: *mut bindings::tty_struct,
+        old: *const bindings::ktermios,
+    ) {
         // SAFETY: `old` is the caller's copy of the settings before the change.
         let old = unsafe { Termios::from_raw(old) };
         // SAFETY: The tty is live; the write lock makes its settings ours for the call.

@@ -271,8 +271,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         let creating = self.creating.lock();
         // INVARIANT: `creating` is held, by this task, and `creation` is on its stack; both are reset before that ends.
         self.creation.store(creation.get(), Relaxed);
-        // SAFETY: Always sound; the pointer is only compared.
-        self.creator.store(unsafe { bindings::get_current() }, Relaxed);
+        self.creator.store(current(), Relaxed);
         // SAFETY: `creation` is published to this task's callbacks, and nowhere borrowed.
         let result = unsafe { self.create(creation.get()) };
         self.creator.store(ptr::null_mut(), Relaxed);
@@ -296,8 +295,9 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     ///
     /// `creating` is held, and `creation` is the one under way.
     unsafe fn create(&self, creation: *mut Creation<M::Pair>) -> Result {
+        let dev = self.nursery.first_dev();
         // SAFETY: No requirement but a device number. Calls `nursery_install` on this task.
-        let slave = from_err_ptr(unsafe { bindings::tty_kopen_exclusive(self.nursery.first_dev()) })?;
+        let slave = from_err_ptr(unsafe { bindings::tty_kopen_exclusive(dev) })?;
         // SAFETY: The slave is ours, locked, and nobody else knows it. Lock classes are set while the locks are free.
         unsafe {
             (*creation).slave = slave;
@@ -324,10 +324,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
 
     /// The creation that the current task has under way.
     fn current_creation(&self) -> Option<NonNull<Creation<M::Pair>>> {
-        // SAFETY: Always sound; the pointer is only compared.
-        let current = unsafe { bindings::get_current() };
         // Another task's pointer cannot compare equal, so the store and this load are by one thread.
-        (self.creator.load(Relaxed) == current)
+        (self.creator.load(Relaxed) == current())
             .then(|| NonNull::new(self.creation.load(Relaxed)))
             .flatten()
     }
@@ -401,7 +399,9 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         _: c_int,
     ) -> *mut bindings::tty_struct {
         // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
-        let ours = unsafe { Self::creation_of(driver).is_ok_and(|creation| (*creation.as_ptr()).file == file) };
+        let ours = unsafe {
+            Self::creation_of(driver).is_ok_and(|creation| (*creation.as_ptr()).file == file)
+        };
         if ours {
             ptr::null_mut()
         } else {
@@ -440,7 +440,10 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     /// # Safety
     ///
     /// Called by `tty_open()` with the master's `tty_lock()` held.
-    unsafe extern "C" fn master_open(tty: *mut bindings::tty_struct, file: *mut bindings::file) -> c_int {
+    unsafe extern "C" fn master_open(
+        tty: *mut bindings::tty_struct,
+        file: *mut bindings::file,
+    ) -> c_int {
         // SAFETY: A master's driver is the masters'. The creation is this task's, which is inside `create`: its slave is
         // made and known to nobody else, and the master is known to this task alone. The slave now counts its open
         // master, as check_tty_count() wants it, in place of the kernel.
@@ -458,6 +461,12 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             Operations::<M, true>::open(tty, file)
         }
     }
+}
+
+/// The current task, to be compared with.
+fn current() -> *mut bindings::task_struct {
+    // SAFETY: Always sound.
+    unsafe { bindings::get_current() }
 }
 
 /// For drivers of many lines: no table of them, one character device for all.

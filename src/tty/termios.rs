@@ -68,7 +68,9 @@ impl Termios {
 
     /// Whether ^S and ^Q control output: `IXON` with the standard characters, what packet mode's `TIOCPKT_DOSTOP` says.
     pub(crate) fn standard_flow_control(&self) -> bool {
-        self.0.c_iflag & bindings::IXON != 0 && self.cc(bindings::VSTOP) == 0o23 && self.cc(bindings::VSTART) == 0o21
+        self.0.c_iflag & bindings::IXON != 0
+            && self.cc(bindings::VSTOP) == 0o23
+            && self.cc(bindings::VSTART) == 0o21
     }
 
     /// Makes `c_cflag` what a pty can do: 8 bits, no parity, receiver on.

@@ -8,7 +8,6 @@ use super::process::Pgrp;
 use crate::bindings;
 use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
-    prelude::*,
     sync::{
         aref::AlwaysRefCounted,
         lock::{spinlock::SpinLockIrqBackend, Guard, Lock},
@@ -114,21 +113,27 @@ impl Tty {
     /// Wakes those who sleep in a read or poll for input (`wake_up_interruptible(&tty->read_wait)`).
     pub(crate) fn wake_readers(&self) {
         // SAFETY: The object is live and its wait queues are initialised with it.
-        unsafe { bindings::rdevpts_wake_up_interruptible(addr_of_mut!((*self.as_ptr()).read_wait)) };
+        unsafe {
+            bindings::rdevpts_wake_up_interruptible(addr_of_mut!((*self.as_ptr()).read_wait))
+        };
     }
 
     /// Like [`wake_readers`](Self::wake_readers), but wakes only those pollers that wait for `EPOLLIN`.
     pub(crate) fn wake_readers_poll_in(&self) {
         // SAFETY: The object is live and its wait queues are initialised with it.
         unsafe {
-            bindings::rdevpts_wake_up_interruptible_poll_in(addr_of_mut!((*self.as_ptr()).read_wait))
+            bindings::rdevpts_wake_up_interruptible_poll_in(addr_of_mut!(
+                (*self.as_ptr()).read_wait
+            ))
         };
     }
 
     /// Wakes those who sleep in a write or poll for room (`wake_up_interruptible(&tty->write_wait)`).
     pub(crate) fn wake_writers(&self) {
         // SAFETY: The object is live and its wait queues are initialised with it.
-        unsafe { bindings::rdevpts_wake_up_interruptible(addr_of_mut!((*self.as_ptr()).write_wait)) };
+        unsafe {
+            bindings::rdevpts_wake_up_interruptible(addr_of_mut!((*self.as_ptr()).write_wait))
+        };
     }
 
     /// Asks for more output: calls the line discipline's `write_wakeup` if it waits, and wakes writers. Does not sleep.
