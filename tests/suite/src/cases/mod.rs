@@ -2,6 +2,8 @@
 //! The cases, by theme.
 
 mod blocking;
+mod canonical;
+mod compat;
 mod directory;
 mod eof_drain;
 mod flow_control;
@@ -9,16 +11,21 @@ mod flush;
 mod foreign_node;
 mod hangup;
 mod inotify;
+mod integrity;
+mod ioctls;
 mod job_control;
 mod limits;
 mod lock;
 mod mount_options;
 mod names;
 mod nodes;
+mod output;
 mod packet;
 mod peer;
+mod poll;
 mod ptmx_open;
 mod remount;
+mod sigio;
 mod signals;
 mod statfs;
 mod sysctl;
@@ -35,7 +42,7 @@ use crate::fixture::Fs;
 
 const THEMES: &[&[Case]] =
     &[mount_options::CASES, remount::CASES, statfs::CASES, nodes::CASES, directory::CASES, limits::CASES, sysctl::CASES, inotify::CASES, userns::CASES, ptmx_open::CASES, lock::CASES, peer::CASES, termios::CASES, eof_drain::CASES, hangup::CASES,
- names::CASES, foreign_node::CASES, times::CASES, winsize::CASES, signals::CASES, packet::CASES, job_control::CASES, flow_control::CASES, flush::CASES, blocking::CASES];
+ names::CASES, foreign_node::CASES, times::CASES, winsize::CASES, signals::CASES, packet::CASES, job_control::CASES, flow_control::CASES, flush::CASES, blocking::CASES, poll::CASES, sigio::CASES, canonical::CASES, output::CASES, ioctls::CASES, compat::CASES, integrity::CASES];
 
 /// Every case, in the order in which they run.
 pub fn all() -> impl Iterator<Item = &'static Case> {
