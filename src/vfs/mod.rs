@@ -32,6 +32,7 @@
 
 mod dentry;
 mod fs_context;
+mod fs_parser;
 mod fs_type;
 mod ida;
 mod inode;
@@ -43,7 +44,8 @@ pub(crate) mod sysctl;
 #[allow(unused_imports)]
 pub(crate) use dentry::{Creating, Removing};
 pub(crate) use dentry::{Dir, Entry};
-pub(crate) use fs_context::{Context, Parameter, ParameterTable, Parameters};
+pub(crate) use fs_context::Context;
+pub(crate) use fs_parser::{Parameter, ParameterTable, Parameters};
 pub(crate) use fs_type::{FileSystemType, Registration};
 pub(crate) use ida::Ida;
 pub(crate) use inode::{node_of_file, CharDevice, Device, Kgid, NewInode, Owner};
