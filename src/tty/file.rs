@@ -9,8 +9,8 @@
 
 use super::{
     driver::Driver,
+    ends::Ends,
     operations::{master_end, Master},
-    pair::Ends,
     tty_struct::Tty,
 };
 use crate::bindings::{self, FileOps};

@@ -27,7 +27,9 @@
 //! [`include/linux/tty_port.h`](srctree/include/linux/tty_port.h).
 
 mod driver;
+mod ends;
 mod file;
+mod install;
 pub(crate) mod ioctl;
 mod operations;
 pub(crate) mod pair;

@@ -5,8 +5,8 @@
 //! C header: [`include/linux/tty_driver.h`](srctree/include/linux/tty_driver.h)
 
 use super::{
+    ends::Ends,
     file::{FopsCell, Opened, OpeningFile},
-    pair::Ends,
     port::Port,
     termios::Termios,
     tty_struct::Tty,

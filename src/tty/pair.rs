@@ -12,8 +12,8 @@
 //! - the tty core's `open`, for the **master**, on the file that user space is opening. Of the inode it reads `i_rdev`
 //!   alone, so it gets one of ours with the number of the masters' driver in place of the 5:2 of the node.
 //!
-//! The two are linked in the master's `open` operation. From then on the core sees what `pty_common_install()` makes,
-//! and all else goes its normal way, release included.
+//! Both operations, and the `open` of the master in which the two are linked, are in `install.rs`. From then
+//! on the core sees what `pty_common_install()` makes, and all else goes its normal way, release included.
 //!
 //! # Fields of the core's that are written here
 //!
@@ -28,11 +28,10 @@
 
 use super::{
     driver::{Config, Driver, Unregistered},
+    ends::Ends,
     file::{CoreFops, Opened, OpeningFile},
-    operations::{Master, Operations, Slave},
-    port::Port,
+    operations::{Master, Slave},
     termios::Termios,
-    tty_struct::Tty,
 };
 use crate::bindings;
 use core::{
@@ -42,61 +41,14 @@ use core::{
     ptr::{self, addr_of_mut, NonNull},
 };
 use kernel::{
-    error::{from_err_ptr, from_result},
-    fs::File,
+    error::from_err_ptr,
     new_mutex,
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{ordering::Relaxed, Atomic},
         Arc, Mutex,
     },
-    types::ForeignOwnable,
 };
-
-/// `tty_buffer_set_limit()` of each end, as the C driver has it: bytes in flight.
-const BUFFER_LIMIT: i32 = 8192;
-
-/// What the two ends of a pair share: their ports, and the driver's own.
-///
-/// Each `tty_struct` of the pair owns a reference (`driver_data`) from its `install` to its `cleanup`.
-#[pin_data]
-pub(crate) struct Ends<P> {
-    #[pin]
-    master_port: Port,
-    #[pin]
-    slave_port: Port,
-    #[pin]
-    pair: P,
-}
-
-impl<P> Ends<P> {
-    fn new(pair: impl PinInit<P, Error>) -> Result<Arc<Self>> {
-        Arc::pin_init(
-            try_pin_init!(Self {
-                master_port <- Port::new(BUFFER_LIMIT),
-                slave_port <- Port::new(BUFFER_LIMIT),
-                pair <- pair,
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
-    }
-
-    /// The master's input.
-    pub(super) fn master_port(&self) -> &Port {
-        &self.master_port
-    }
-
-    /// The slave's input.
-    pub(super) fn slave_port(&self) -> &Port {
-        &self.slave_port
-    }
-
-    /// What the driver keeps for the pair.
-    pub(super) fn pair(&self) -> &P {
-        &self.pair
-    }
-}
 
 /// What the drivers of a pair are called in `/proc/tty/drivers`, and how many pairs there can be.
 pub(crate) struct Names {
@@ -111,15 +63,15 @@ pub(crate) struct Names {
 }
 
 /// A creation under way, on the stack of the task that opens a master.
-struct Creation<P> {
-    ends: Arc<Ends<P>>,
+pub(super) struct Creation<P> {
+    pub(super) ends: Arc<Ends<P>>,
     /// The file that the master is for.
-    file: *mut bindings::file,
+    pub(super) file: *mut bindings::file,
     /// The slave, once it is made.
-    slave: *mut bindings::tty_struct,
-    index: c_int,
+    pub(super) slave: *mut bindings::tty_struct,
+    pub(super) index: c_int,
     /// Whether master and slave are linked: from then on the master's release takes the slave with it.
-    linked: bool,
+    pub(super) linked: bool,
 }
 
 /// A driver of pseudo-terminals: masters, slaves, and the nursery.
@@ -133,7 +85,7 @@ pub(crate) struct PtyDriver<M: Master, S: Slave<Pair = M::Pair>> {
     // The drivers go first, their operations use what is below.
     ptm: Driver,
     nursery: Driver,
-    pts: Driver,
+    pub(super) pts: Driver,
     core: CoreFops,
     /// Of this, `tty_open()` reads `i_rdev`, the masters' device number, and nothing else.
     device: KBox<MaybeUninit<bindings::inode>>,
@@ -150,24 +102,6 @@ unsafe impl<M: Master, S: Slave<Pair = M::Pair>> Send for PtyDriver<M, S> {}
 unsafe impl<M: Master, S: Slave<Pair = M::Pair>> Sync for PtyDriver<M, S> {}
 
 impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
-    const MASTER_OPS: bindings::tty_operations = bindings::tty_operations {
-        lookup: Some(Self::master_lookup),
-        install: Some(Self::master_install),
-        open: Some(Self::master_open),
-        ..Operations::<M, true>::TABLE
-    };
-
-    const SLAVE_OPS: bindings::tty_operations = bindings::tty_operations {
-        lookup: Some(Self::slave_lookup),
-        install: Some(Self::slave_install),
-        ..Operations::<S, false>::TABLE
-    };
-
-    const NURSERY_OPS: bindings::tty_operations = bindings::tty_operations {
-        install: Some(Self::nursery_install),
-        ..Operations::<S, false>::TABLE
-    };
-
     /// Registers the drivers, with major numbers of the kernel's choice, and fills [`Master::fops`].
     ///
     /// # Errors
@@ -335,131 +269,12 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     /// # Safety
     ///
     /// `driver` must be the masters' or the nursery.
-    unsafe fn creation_of(driver: *mut bindings::tty_driver) -> Result<NonNull<Creation<M::Pair>>> {
+    pub(super) unsafe fn creation_of(
+        driver: *mut bindings::tty_driver,
+    ) -> Result<NonNull<Creation<M::Pair>>> {
         // SAFETY: By the type invariant. Terminals of a driver keep the module, so `Self`.
         let this = unsafe { &*(*driver).driver_state.cast::<Self>() };
         this.current_creation().ok_or(EIO)
-    }
-
-    /// # Safety
-    ///
-    /// Called by `tty_init_dev()` under `tty_mutex` and the new tty's lock, for the nursery.
-    unsafe extern "C" fn nursery_install(
-        driver: *mut bindings::tty_driver,
-        tty: *mut bindings::tty_struct,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: `driver` is the nursery. The creation is this task's, which is inside `create`.
-            unsafe {
-                let creation = Self::creation_of(driver)?.as_ptr();
-                let this = &*(*driver).driver_state.cast::<Self>();
-                let ends = &(*creation).ends;
-                adopt(tty, this.pts.as_ptr(), ends.slave_port(), ends.clone());
-            }
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// Called by `tty_init_dev()` under `tty_mutex` and the new tty's lock, for the masters' driver.
-    unsafe extern "C" fn master_install(
-        driver: *mut bindings::tty_driver,
-        tty: *mut bindings::tty_struct,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
-            unsafe {
-                let creation = Self::creation_of(driver)?.as_ptr();
-                let ends = &(*creation).ends;
-                adopt(tty, driver, ends.master_port(), ends.clone());
-            }
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// Called by `tty_init_dev()`, which `slave_lookup` never lets happen.
-    unsafe extern "C" fn slave_install(
-        _: *mut bindings::tty_driver,
-        _: *mut bindings::tty_struct,
-    ) -> c_int {
-        EIO.to_errno()
-    }
-
-    /// A master is new, for the file that `open` makes, or not to be had: NULL has the core make it.
-    ///
-    /// # Safety
-    ///
-    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the masters' driver.
-    unsafe extern "C" fn master_lookup(
-        driver: *mut bindings::tty_driver,
-        file: *mut bindings::file,
-        _: c_int,
-    ) -> *mut bindings::tty_struct {
-        // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
-        let ours = unsafe {
-            Self::creation_of(driver).is_ok_and(|creation| (*creation.as_ptr()).file == file)
-        };
-        if ours {
-            ptr::null_mut()
-        } else {
-            EIO.to_ptr()
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the slaves' driver, with a file that is being opened.
-    unsafe extern "C" fn slave_lookup(
-        driver: *mut bindings::tty_driver,
-        file: *mut bindings::file,
-        _: c_int,
-    ) -> *mut bindings::tty_struct {
-        // SAFETY: The file is valid for the call, and nobody else has it yet.
-        let tty: ARef<Tty> = match S::lookup(unsafe { File::from_raw_file(file) }) {
-            Ok(tty) => tty,
-            Err(error) => return error.to_ptr(),
-        };
-        let ptr = tty.as_ptr();
-        // SAFETY: The tty is live: `tty` is a reference. Its port lives as long. `driver` says that it is a slave of ours,
-        // so has a port; `itty` is reset under `tty_mutex`, which the caller holds.
-        let unreleased = unsafe { (*ptr).driver == driver && (*(*ptr).port).itty == ptr };
-        // The caller takes a reference of its own when we are gone. It may: a tty that is not released still has its
-        // first one, and `release_tty()` needs the mutex that the caller holds.
-        if unreleased {
-            ptr
-        } else {
-            EIO.to_ptr()
-        }
-    }
-
-    /// Links the new master to its slave, then opens it.
-    ///
-    /// # Safety
-    ///
-    /// Called by `tty_open()` with the master's `tty_lock()` held.
-    unsafe extern "C" fn master_open(
-        tty: *mut bindings::tty_struct,
-        file: *mut bindings::file,
-    ) -> c_int {
-        // SAFETY: A master's driver is the masters'. The creation is this task's, which is inside `create`: its slave is
-        // made and known to nobody else, and the master is known to this task alone. The slave now counts its open
-        // master, as check_tty_count() wants it, in place of the kernel.
-        unsafe {
-            let creation = match Self::creation_of((*tty).driver) {
-                Ok(creation) => creation.as_ptr(),
-                Err(error) => return error.to_errno(),
-            };
-            let slave = (*creation).slave;
-            set_index(tty, (*creation).index);
-            (*slave).link = tty;
-            (*tty).link = slave;
-            (*creation).linked = true;
-            (*creation).ends.slave_port().clear_kopened();
-            Operations::<M, true>::open(tty, file)
-        }
     }
 }
 
@@ -473,37 +288,12 @@ fn current() -> *mut bindings::task_struct {
 const MANY: bindings::tty_driver_flag = bindings::tty_driver_flag_TTY_DRIVER_DEVPTS_MEM
     | bindings::tty_driver_flag_TTY_DRIVER_DYNAMIC_ALLOC;
 
-/// Makes `tty` a first-time opened terminal of `driver`.
-///
-/// # Safety
-///
-/// `tty` is new, and in its `install` operation; `driver` is registered; `port` is part of `ends`.
-unsafe fn adopt<P: Send + Sync + 'static>(
-    tty: *mut bindings::tty_struct,
-    driver: *mut bindings::tty_driver,
-    port: &Port,
-    ends: Arc<Ends<P>>,
-) {
-    // SAFETY: `tty` is ours for the length of `install`. The reference to `driver` is what release_one_tty() puts, for
-    // the driver that it finds then; that to the module was taken for one driver of ours, and is put for another of the
-    // same module.
-    unsafe {
-        bindings::rdevpts_tty_driver_kref_get(driver);
-        (*tty).driver = driver;
-        (*tty).ops = (*driver).ops;
-        (*tty).termios = (*driver).init_termios;
-        (*tty).port = port.as_ptr();
-        (*tty).driver_data = ends.into_foreign();
-        (*tty).count = 1;
-    }
-}
-
 /// Gives `tty` its number and name.
 ///
 /// # Safety
 ///
 /// No other thread knows `tty`.
-unsafe fn set_index(tty: *mut bindings::tty_struct, index: c_int) {
+pub(super) unsafe fn set_index(tty: *mut bindings::tty_struct, index: c_int) {
     // SAFETY: The tty is ours. The name has room for 64 bytes, which snprintf() does not exceed.
     unsafe {
         (*tty).index = index;

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations that the tty core calls while a pair is made, or a slave is looked for: `lookup`, `install`, and the `open`
+//! of a master, where the two ends are linked. See [`super::pair`].
+
+use super::{
+    ends::Ends,
+    operations::{Master, Operations, Slave},
+    pair::{set_index, PtyDriver},
+    port::Port,
+    tty_struct::Tty,
+};
+use crate::bindings;
+use core::ptr;
+use kernel::{
+    error::from_result,
+    fs::File,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+    types::ForeignOwnable,
+};
+
+impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
+    pub(super) const MASTER_OPS: bindings::tty_operations = bindings::tty_operations {
+        lookup: Some(Self::master_lookup),
+        install: Some(Self::master_install),
+        open: Some(Self::master_open),
+        ..Operations::<M, true>::TABLE
+    };
+
+    pub(super) const SLAVE_OPS: bindings::tty_operations = bindings::tty_operations {
+        lookup: Some(Self::slave_lookup),
+        install: Some(Self::slave_install),
+        ..Operations::<S, false>::TABLE
+    };
+
+    pub(super) const NURSERY_OPS: bindings::tty_operations = bindings::tty_operations {
+        install: Some(Self::nursery_install),
+        ..Operations::<S, false>::TABLE
+    };
+
+    /// # Safety
+    ///
+    /// Called by `tty_init_dev()` under `tty_mutex` and the new tty's lock, for the nursery.
+    unsafe extern "C" fn nursery_install(
+        driver: *mut bindings::tty_driver,
+        tty: *mut bindings::tty_struct,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: `driver` is the nursery. The creation is this task's, which is inside `create`.
+            unsafe {
+                let creation = Self::creation_of(driver)?.as_ptr();
+                let this = &*(*driver).driver_state.cast::<Self>();
+                let ends = &(*creation).ends;
+                adopt(tty, this.pts.as_ptr(), ends.slave_port(), ends.clone());
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_init_dev()` under `tty_mutex` and the new tty's lock, for the masters' driver.
+    unsafe extern "C" fn master_install(
+        driver: *mut bindings::tty_driver,
+        tty: *mut bindings::tty_struct,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
+            unsafe {
+                let creation = Self::creation_of(driver)?.as_ptr();
+                let ends = &(*creation).ends;
+                adopt(tty, driver, ends.master_port(), ends.clone());
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_init_dev()`, which `slave_lookup` never lets happen.
+    unsafe extern "C" fn slave_install(
+        _: *mut bindings::tty_driver,
+        _: *mut bindings::tty_struct,
+    ) -> c_int {
+        EIO.to_errno()
+    }
+
+    /// A master is new, for the file that `open` makes, or not to be had: NULL has the core make it.
+    ///
+    /// # Safety
+    ///
+    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the masters' driver.
+    unsafe extern "C" fn master_lookup(
+        driver: *mut bindings::tty_driver,
+        file: *mut bindings::file,
+        _: c_int,
+    ) -> *mut bindings::tty_struct {
+        // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
+        let ours = unsafe {
+            Self::creation_of(driver).is_ok_and(|creation| (*creation.as_ptr()).file == file)
+        };
+        if ours {
+            ptr::null_mut()
+        } else {
+            EIO.to_ptr()
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the slaves' driver, with a file that is being opened.
+    unsafe extern "C" fn slave_lookup(
+        driver: *mut bindings::tty_driver,
+        file: *mut bindings::file,
+        _: c_int,
+    ) -> *mut bindings::tty_struct {
+        // SAFETY: The file is valid for the call, and nobody else has it yet.
+        let tty: ARef<Tty> = match S::lookup(unsafe { File::from_raw_file(file) }) {
+            Ok(tty) => tty,
+            Err(error) => return error.to_ptr(),
+        };
+        let ptr = tty.as_ptr();
+        // SAFETY: The tty is live: `tty` is a reference. Its port lives as long. `driver` says that it is a slave of ours,
+        // so has a port; `itty` is reset under `tty_mutex`, which the caller holds.
+        let unreleased = unsafe { (*ptr).driver == driver && (*(*ptr).port).itty == ptr };
+        // The caller takes a reference of its own when we are gone. It may: a tty that is not released still has its
+        // first one, and `release_tty()` needs the mutex that the caller holds.
+        if unreleased {
+            ptr
+        } else {
+            EIO.to_ptr()
+        }
+    }
+
+    /// Links the new master to its slave, then opens it.
+    ///
+    /// # Safety
+    ///
+    /// Called by `tty_open()` with the master's `tty_lock()` held.
+    unsafe extern "C" fn master_open(
+        tty: *mut bindings::tty_struct,
+        file: *mut bindings::file,
+    ) -> c_int {
+        // SAFETY: A master's driver is the masters'. The creation is this task's, which is inside `create`: its slave is
+        // made and known to nobody else, and the master is known to this task alone. The slave now counts its open
+        // master, as check_tty_count() wants it, in place of the kernel.
+        unsafe {
+            let creation = match Self::creation_of((*tty).driver) {
+                Ok(creation) => creation.as_ptr(),
+                Err(error) => return error.to_errno(),
+            };
+            let slave = (*creation).slave;
+            set_index(tty, (*creation).index);
+            (*slave).link = tty;
+            (*tty).link = slave;
+            (*creation).linked = true;
+            (*creation).ends.slave_port().clear_kopened();
+            Operations::<M, true>::open(tty, file)
+        }
+    }
+}
+
+/// Makes `tty` a first-time opened terminal of `driver`.
+///
+/// # Safety
+///
+/// `tty` is new, and in its `install` operation; `driver` is registered; `port` is part of `ends`.
+unsafe fn adopt<P: Send + Sync + 'static>(
+    tty: *mut bindings::tty_struct,
+    driver: *mut bindings::tty_driver,
+    port: &Port,
+    ends: Arc<Ends<P>>,
+) {
+    // SAFETY: `tty` is ours for the length of `install`. The reference to `driver` is what release_one_tty() puts, for
+    // the driver that it finds then; that to the module was taken for one driver of ours, and is put for another of the
+    // same module.
+    unsafe {
+        bindings::rdevpts_tty_driver_kref_get(driver);
+        (*tty).driver = driver;
+        (*tty).ops = (*driver).ops;
+        (*tty).termios = (*driver).init_termios;
+        (*tty).port = port.as_ptr();
+        (*tty).driver_data = ends.into_foreign();
+        (*tty).count = 1;
+    }
+}
