@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rounds: the subjects take turns, so that whatever else the machine does meanwhile, it does it to all of them.
+
+use crate::link::Subject;
+use crate::watchdog;
+use crate::workload::{Run, Workload};
+use anyhow::{Context, Result};
+use std::time::Duration;
+
+/// How to measure.
+pub struct Plan {
+    /// Rounds of each subject.
+    pub rounds: usize,
+    /// About how long one round of one subject takes.
+    pub round: Duration,
+    /// When a round is taken to have got stuck.
+    pub stuck: Duration,
+}
+
+/// A figure for each round; `None` if the workload makes no sense for the subject.
+pub type Series = Option<Vec<f64>>;
+
+/// Measures `workload` on each of the subjects.
+pub fn measure(
+    workload: &Workload,
+    subjects: &[(&str, Subject)],
+    plan: &Plan,
+) -> Result<Vec<Series>> {
+    let mut lanes = Vec::new();
+    for &(name, subject) in subjects {
+        let on = || format!("{}, on {name}", workload.name);
+        let _watchdog = watchdog::start(plan.stuck, &on());
+        let lane = match (workload.prepare)(subject).with_context(on)? {
+            Some(mut run) => {
+                let n = calibrate(&mut *run, plan.round).with_context(on)?;
+                Some((run, n, Vec::with_capacity(plan.rounds)))
+            }
+            None => None,
+        };
+        lanes.push(lane);
+    }
+    for round in 0..plan.rounds {
+        for at in order(round, lanes.len()) {
+            let Some((run, n, figures)) = &mut lanes[at] else {
+                continue;
+            };
+            let on = || format!("{}, on {}", workload.name, subjects[at].0);
+            let _watchdog = watchdog::start(plan.stuck, &on());
+            let elapsed = run.run(*n).with_context(on)?;
+            figures.push(workload.figure.of(*n, elapsed));
+        }
+    }
+    Ok(lanes
+        .into_iter()
+        .map(|lane| lane.map(|(.., figures)| figures))
+        .collect())
+}
+
+/// Who comes when in a round: from first to last, and the other way round in the next one.
+fn order(round: usize, subjects: usize) -> Vec<usize> {
+    let forward = 0..subjects;
+    if round % 2 == 0 {
+        forward.collect()
+    } else {
+        forward.rev().collect()
+    }
+}
+
+/// Runs of each step of a calibration.
+const TRIES: usize = 3;
+
+/// How many operations take about `target`. This warms everything up as well.
+fn calibrate(run: &mut dyn Run, target: Duration) -> Result<u64> {
+    let mut n = 1;
+    loop {
+        // The fastest of some: what disturbs one of them would make all rounds too short.
+        let mut elapsed = run.run(n)?;
+        for _ in 1..TRIES {
+            elapsed = elapsed.min(run.run(n)?);
+        }
+        let times = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+        // Far from the target the estimate is poor: fixed costs, cold caches.
+        let next = ((n as f64 * times.min(10.0)).round() as u64).max(1);
+        if times < 2.0 {
+            return Ok(next);
+        }
+        n = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::Figure;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// Takes what it says without taking it, and notes its turns.
+    struct Fake {
+        name: &'static str,
+        fixed: Duration,
+        each: Duration,
+        turns: Rc<RefCell<Vec<&'static str>>>,
+    }
+
+    impl Run for Fake {
+        fn run(&mut self, n: u64) -> Result<Duration> {
+            self.turns.borrow_mut().push(self.name);
+            Ok(self.fixed + self.each * u32::try_from(n)?)
+        }
+    }
+
+    fn fake(fixed_us: u64, each_us: u64) -> Fake {
+        Fake {
+            name: "fake",
+            fixed: Duration::from_micros(fixed_us),
+            each: Duration::from_micros(each_us),
+            turns: Rc::default(),
+        }
+    }
+
+    #[test]
+    fn the_order_alternates() {
+        assert_eq!(order(0, 3), [0, 1, 2]);
+        assert_eq!(order(1, 3), [2, 1, 0]);
+        assert_eq!(order(2, 2), [0, 1]);
+        assert_eq!(order(3, 2), [1, 0]);
+    }
+
+    #[test]
+    fn calibration_comes_near_the_target() {
+        for (fixed, each) in [(0, 1), (50, 1), (5000, 7), (0, 900)] {
+            let mut run = fake(fixed, each);
+            let n = calibrate(&mut run, Duration::from_millis(100)).unwrap();
+            let took = run.run(n).unwrap();
+            assert!((50..=110).contains(&took.as_millis()), "{n}: {took:?}");
+        }
+    }
+
+    #[test]
+    fn what_takes_long_is_done_once() {
+        let n = calibrate(&mut fake(0, 500_000), Duration::from_millis(100)).unwrap();
+        assert_eq!(n, 1);
+    }
+
+    #[test]
+    fn subjects_take_turns() {
+        let turns = Rc::new(RefCell::new(Vec::new()));
+        let noted = turns.clone();
+        let names = RefCell::new(vec!["rdevpts", "devpts"]);
+        let workload = Workload {
+            name: "fake".into(),
+            figure: Figure::Time,
+            prepare: Box::new(move |_| {
+                Ok(names.borrow_mut().pop().map(|name| {
+                    let run = Fake {
+                        name,
+                        turns: noted.clone(),
+                        ..fake(0, 100_000)
+                    };
+                    Box::new(run) as Box<dyn Run>
+                }))
+            }),
+        };
+        let plan = Plan {
+            rounds: 3,
+            round: Duration::from_millis(100),
+            stuck: Duration::from_secs(60),
+        };
+        let subjects = ["devpts", "rdevpts", "pipe"].map(|name| (name, Subject::Pipe));
+        let series = measure(&workload, &subjects, &plan).unwrap();
+        let us = Some(vec![1e5; 3]);
+        assert_eq!(series, [us.clone(), us, None]);
+        let (d, r) = ("devpts", "rdevpts");
+        // One step each of calibration, then the rounds.
+        let mut expected = [[d; TRIES], [r; TRIES]].concat();
+        expected.extend([d, r, r, d, d, r]);
+        assert_eq!(*turns.borrow(), expected);
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ptys made and given back, one after the other.
+
+use super::{Figure, Run, Workload};
+use crate::link::Subject;
+use crate::pty;
+use anyhow::{Context, Result};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Opens and closes `ptmx`.
+pub fn ptmx() -> Workload {
+    workload("open/close of ptmx", false)
+}
+
+/// Opens `ptmx`, unlocks its slave, opens that by its name, and closes both.
+pub fn ptmx_and_slave() -> Workload {
+    workload("open/close of ptmx and slave", true)
+}
+
+fn workload(name: &str, with_slave: bool) -> Workload {
+    Workload {
+        name: name.into(),
+        figure: Figure::Time,
+        prepare: Box::new(move |subject| match subject {
+            Subject::Pty(mount) => {
+                let dir = mount.dir().try_clone_to_owned().context("dup")?;
+                Ok(Some(Box::new(OpenClose { dir, with_slave })))
+            }
+            Subject::Pipe => Ok(None),
+        }),
+    }
+}
+
+struct OpenClose {
+    dir: OwnedFd,
+    with_slave: bool,
+}
+
+impl Run for OpenClose {
+    fn run(&mut self, n: u64) -> Result<Duration> {
+        let dir: BorrowedFd = std::os::fd::AsFd::as_fd(&self.dir);
+        let start = Instant::now();
+        for _ in 0..n {
+            let master = pty::open_master(dir).context("opening ptmx")?;
+            if self.with_slave {
+                drop(pty::open_slave(dir, &master).context("opening a slave")?);
+            }
+            drop(master);
+        }
+        Ok(start.elapsed())
+    }
+}
