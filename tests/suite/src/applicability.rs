@@ -6,10 +6,15 @@ use anyhow::{bail, Result};
 use crate::case::Case;
 use crate::cases;
 
+const BUILT_IN: &str = "devpts is part of the kernel, and no module";
+
 /// (file system, case, reason).
 const NOT_APPLICABLE: &[(&str, &str, &str)] = &[
     ("devpts", "directory.mount_detached_on_node_removal", "devpts leaves the mount behind, where no path reaches it"),
     ("devpts", "foreign_node.ptmx_device_beside_other_driver", "it is about another driver's file system"),
+    ("devpts", "module.stays_while_mounted", BUILT_IN),
+    ("devpts", "module.stays_while_used", BUILT_IN),
+    ("devpts", "module.count_returns", BUILT_IN),
     ("rdevpts", "foreign_node.ptmx_device_beside_pts", "the device number 5:2 belongs to the kernel's own pty driver"),
 ];
 

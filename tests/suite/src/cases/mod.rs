@@ -16,6 +16,7 @@ mod ioctls;
 mod job_control;
 mod limits;
 mod lock;
+mod module;
 mod mount_options;
 mod names;
 mod nodes;
@@ -23,6 +24,7 @@ mod output;
 mod packet;
 mod peer;
 mod poll;
+mod programs;
 mod ptmx_open;
 mod remount;
 mod sigio;
@@ -42,7 +44,7 @@ use crate::fixture::Fs;
 
 const THEMES: &[&[Case]] =
     &[mount_options::CASES, remount::CASES, statfs::CASES, nodes::CASES, directory::CASES, limits::CASES, sysctl::CASES, inotify::CASES, userns::CASES, ptmx_open::CASES, lock::CASES, peer::CASES, termios::CASES, eof_drain::CASES, hangup::CASES,
- names::CASES, foreign_node::CASES, times::CASES, winsize::CASES, signals::CASES, packet::CASES, job_control::CASES, flow_control::CASES, flush::CASES, blocking::CASES, poll::CASES, sigio::CASES, canonical::CASES, output::CASES, ioctls::CASES, compat::CASES, integrity::CASES];
+ names::CASES, foreign_node::CASES, times::CASES, winsize::CASES, signals::CASES, packet::CASES, job_control::CASES, flow_control::CASES, flush::CASES, blocking::CASES, poll::CASES, sigio::CASES, canonical::CASES, output::CASES, ioctls::CASES, compat::CASES, integrity::CASES, programs::CASES, module::CASES];
 
 /// Every case, in the order in which they run.
 pub fn all() -> impl Iterator<Item = &'static Case> {
