@@ -14,6 +14,16 @@ mount_pts() {
 	ln -sf pts/ptmx /dev/ptmx
 }
 
+# Unload the module once nothing uses it. The tty core lets go of a closed tty, and so of its driver's module, in a work
+# queue: give it a moment.
+unload() {
+	for _ in $(seq 50); do
+		! rmmod rdevpts 2>/dev/null || return 0
+		sleep 0.1
+	done
+	rmmod rdevpts
+}
+
 # tap_plan N; tap_check NAME COMMAND...: one numbered line each, and the status for `exit` in $tap_status.
 tap_count=0
 tap_status=0

@@ -24,11 +24,11 @@ load_by_alias() {
 	cp /rdevpts/rdevpts.ko /tmp/lib/modules/"$RELEASE"/updates/
 	depmod -b /tmp "$RELEASE"
 	mount --bind /tmp/lib/modules /usr/lib/modules
-	! loaded && mount -t rdevpts rdevpts /mnt && loaded && umount /mnt && modprobe -r rdevpts && ! loaded
+	! loaded && mount -t rdevpts rdevpts /mnt && loaded && umount /mnt && unload && ! loaded
 }
 kept_while_mounted() {
 	insmod /rdevpts/rdevpts.ko && mount -t rdevpts rdevpts /mnt || return
-	! rmmod rdevpts 2>/tmp/said && grep -q 'in use' /tmp/said && loaded && umount /mnt && rmmod rdevpts
+	! rmmod rdevpts 2>/tmp/said && grep -q 'in use' /tmp/said && loaded && umount /mnt && unload
 }
 # The mount is gone from every namespace, but a pty of it is still open.
 kept_while_open() {
@@ -38,7 +38,7 @@ kept_while_open() {
 	! rmmod rdevpts 2>/tmp/said
 	refused=$?
 	exec 9>&-
-	[ $refused -eq 0 ] && grep -q 'in use' /tmp/said && rmmod rdevpts
+	[ $refused -eq 0 ] && grep -q 'in use' /tmp/said && unload
 }
 says_what_it_is() {
 	modinfo /rdevpts/rdevpts.ko >/tmp/info
