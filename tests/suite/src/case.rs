@@ -36,8 +36,19 @@ pub struct Case {
 
 impl Case {
     /// A case that may run beside others.
-    pub const fn new(theme: &'static str, name: &'static str, about: &'static str, run: fn(&Ctx) -> Outcome) -> Self {
-        Self { theme, name, about, run, mode: Mode::Parallel }
+    pub const fn new(
+        theme: &'static str,
+        name: &'static str,
+        about: &'static str,
+        run: fn(&Ctx) -> Outcome,
+    ) -> Self {
+        Self {
+            theme,
+            name,
+            about,
+            run,
+            mode: Mode::Parallel,
+        }
     }
 
     /// The same case, run by itself.
@@ -108,8 +119,14 @@ impl Target {
     /// Fails unless the kernel knows the file system.
     pub fn check_present(&self) -> Result<()> {
         let known = fs::read_to_string("/proc/filesystems").context("/proc/filesystems")?;
-        if !known.lines().any(|l| l.split_whitespace().last() == Some(self.fstype)) {
-            bail!("the kernel has no file system {}: is the module loaded?", self.fstype);
+        if !known
+            .lines()
+            .any(|l| l.split_whitespace().last() == Some(self.fstype))
+        {
+            bail!(
+                "the kernel has no file system {}: is the module loaded?",
+                self.fstype
+            );
         }
         Ok(())
     }
@@ -123,7 +140,12 @@ impl Target {
             .map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
             .filter(|f| f.len() == 5 && f[4] == kind)
             .find(|f| f[0] == format!("{}_{side}", self.driver))
-            .with_context(|| format!("no {side} driver {} in /proc/tty/drivers:\n{drivers}", self.driver))
+            .with_context(|| {
+                format!(
+                    "no {side} driver {} in /proc/tty/drivers:\n{drivers}",
+                    self.driver
+                )
+            })
     }
 
     /// The major number of slaves (`slave`) or of the master driver (`master`).
@@ -159,7 +181,9 @@ impl Ctx {
     pub fn sysctl(&self, name: &str) -> Result<i64> {
         let path = Path::new(self.target.sysctl).join(name);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        text.trim().parse().with_context(|| format!("{}: {text:?}", path.display()))
+        text.trim()
+            .parse()
+            .with_context(|| format!("{}: {text:?}", path.display()))
     }
 }
 

@@ -47,7 +47,11 @@ impl ErrnoOf for std::io::Error {
 }
 
 /// Fails unless `result` is the error `want`.
-pub fn check_errno<T, E: ErrnoOf>(result: std::result::Result<T, E>, want: Errno, what: &str) -> Result<()> {
+pub fn check_errno<T, E: ErrnoOf>(
+    result: std::result::Result<T, E>,
+    want: Errno,
+    what: &str,
+) -> Result<()> {
     match result {
         Ok(_) => bail!("{what}: expected {want:?}, but it succeeded"),
         Err(e) if e.errno() == want => Ok(()),

@@ -84,7 +84,9 @@ fn run(args: &Args) -> Result<bool> {
         FsType::Rdevpts => Target::rdevpts(),
     };
     let filter = Regex::new(&args.filter).context("--filter")?;
-    let selected: Vec<&'static Case> = cases::all().filter(|c| filter.is_match(&c.full_name())).collect();
+    let selected: Vec<&'static Case> = cases::all()
+        .filter(|c| filter.is_match(&c.full_name()))
+        .collect();
     applicability::check_table()?;
 
     if args.list {
@@ -107,7 +109,16 @@ fn run(args: &Args) -> Result<bool> {
         _ => Format::Human,
     };
     let mut reporter = Reporter::new(format, selected.len());
-    let limits = runner::Limits { jobs: args.jobs.max(1), timeout: std::time::Duration::from_secs(args.timeout) };
-    runner::run(&selected, &target, args.allow_missing, limits, &mut reporter)?;
+    let limits = runner::Limits {
+        jobs: args.jobs.max(1),
+        timeout: std::time::Duration::from_secs(args.timeout),
+    };
+    runner::run(
+        &selected,
+        &target,
+        args.allow_missing,
+        limits,
+        &mut reporter,
+    )?;
     Ok(reporter.finish())
 }

@@ -41,7 +41,13 @@ impl Reporter {
         if format == Format::Tap {
             println!("TAP version 13\n1..{total}");
         }
-        Self { format, seen: 0, passed: 0, failed: Vec::new(), skipped: 0 }
+        Self {
+            format,
+            seen: 0,
+            passed: 0,
+            failed: Vec::new(),
+            skipped: 0,
+        }
     }
 
     /// Reports one case.
@@ -62,7 +68,12 @@ impl Reporter {
 
     /// Prints the summary; true if nothing failed.
     pub fn finish(self) -> bool {
-        let summary = format!("{} passed, {} failed, {} skipped", self.passed, self.failed.len(), self.skipped);
+        let summary = format!(
+            "{} passed, {} failed, {} skipped",
+            self.passed,
+            self.failed.len(),
+            self.skipped
+        );
         match self.format {
             Format::Human => {
                 if !self.failed.is_empty() {
@@ -117,5 +128,8 @@ fn json(name: &str, about: &str, took: Duration, verdict: &Verdict) {
         Verdict::Skipped(why) => ("skipped", why.as_str()),
     };
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    println!("{}", serde_json::json!({ "case": name, "about": about, "result": result, "text": text, "ms": ms }));
+    println!(
+        "{}",
+        serde_json::json!({ "case": name, "about": about, "result": result, "text": text, "ms": ms })
+    );
 }

@@ -44,24 +44,37 @@ struct Running {
 }
 
 /// Runs the cases: first those that may run side by side, then the others one by one.
-pub fn run(cases: &[&'static Case], target: &Target, allow_missing: bool, limits: Limits, reporter: &mut Reporter) -> Result<()> {
+pub fn run(
+    cases: &[&'static Case],
+    target: &Target,
+    allow_missing: bool,
+    limits: Limits,
+    reporter: &mut Reporter,
+) -> Result<()> {
     let root = WorkRoot::new()?;
     let mut waiting = VecDeque::new();
     for case in cases {
         match applicability::reason(target.fstype, case) {
             Some(why) => {
-                reporter.case(case, Duration::ZERO, &Verdict::Skipped(format!("not applicable to {}: {why}", target.fstype)));
+                reporter.case(
+                    case,
+                    Duration::ZERO,
+                    &Verdict::Skipped(format!("not applicable to {}: {why}", target.fstype)),
+                );
             }
             None => waiting.push_back(*case),
         }
     }
-    let (mut parallel, alone): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(|c| c.mode == Mode::Parallel);
+    let (mut parallel, alone): (VecDeque<_>, VecDeque<_>) =
+        waiting.into_iter().partition(|c| c.mode == Mode::Parallel);
 
     let start = |case: &'static Case| start(case, target, allow_missing, &root);
     let mut running = Vec::new();
     while !parallel.is_empty() || !running.is_empty() {
         while running.len() < limits.jobs {
-            let Some(case) = parallel.pop_front() else { break };
+            let Some(case) = parallel.pop_front() else {
+                break;
+            };
             running.push(start(case)?);
         }
         step(&mut running, limits.timeout, reporter)?;
@@ -76,7 +89,12 @@ pub fn run(cases: &[&'static Case], target: &Target, allow_missing: bool, limits
     Ok(())
 }
 
-fn start(case: &'static Case, target: &Target, allow_missing: bool, root: &WorkRoot) -> Result<Running> {
+fn start(
+    case: &'static Case,
+    target: &Target,
+    allow_missing: bool,
+    root: &WorkRoot,
+) -> Result<Running> {
     let work = root.of(case)?;
     let (output, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).context("pipe")?;
     // The case's end blocks, as the standard streams that it becomes do.
@@ -91,12 +109,24 @@ fn start(case: &'static Case, target: &Target, allow_missing: bool, root: &WorkR
         }
         OwnedFd::from_raw_fd(i32::try_from(fd)?)
     };
-    Ok(Running { case, pid, pidfd, output: File::from(output), log: Vec::new(), started, killed: None })
+    Ok(Running {
+        case,
+        pid,
+        pidfd,
+        output: File::from(output),
+        log: Vec::new(),
+        started,
+        killed: None,
+    })
 }
 
 /// Waits for something to happen, then reports what ended and kills what is late.
 fn step(running: &mut Vec<Running>, timeout: Duration, reporter: &mut Reporter) -> Result<()> {
-    let wait = running.iter().map(|r| r.time_left(timeout)).min().unwrap_or_default();
+    let wait = running
+        .iter()
+        .map(|r| r.time_left(timeout))
+        .min()
+        .unwrap_or_default();
     let mut fds = Vec::new();
     for r in running.iter() {
         fds.push(PollFd::new(r.pidfd.as_fd(), PollFlags::POLLIN));
@@ -149,7 +179,9 @@ impl Running {
             WaitStatus::StillAlive if self.time_left(timeout).is_zero() => {
                 if self.killed.is_some() {
                     // Closing its pipe and forgetting it is all that is left to do.
-                    return Ok(Some(Verdict::Failed(format!("timed out, and cannot be killed\n{log}"))));
+                    return Ok(Some(Verdict::Failed(format!(
+                        "timed out, and cannot be killed\n{log}"
+                    ))));
                 }
                 self.killed = Some(Instant::now());
                 self.log.extend_from_slice(self.where_it_hangs().as_bytes());
@@ -157,7 +189,9 @@ impl Running {
                 return Ok(None);
             }
             WaitStatus::StillAlive => return Ok(None),
-            _ if self.killed.is_some() => Verdict::Failed(format!("timed out after {} s\n{log}", timeout.as_secs())),
+            _ if self.killed.is_some() => {
+                Verdict::Failed(format!("timed out after {} s\n{log}", timeout.as_secs()))
+            }
             WaitStatus::Exited(_, _) => Verdict::Failed(log),
             other => Verdict::Failed(format!("{other:?}\n{log}")),
         }))
@@ -168,11 +202,29 @@ impl Running {
         let mut text = String::new();
         let mut pids = vec![self.pid.as_raw()];
         while let Some(pid) = pids.pop() {
-            let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+            let read = |name: &str| {
+                std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default()
+            };
             let children = read(&format!("task/{pid}/children"));
-            pids.extend(children.split_whitespace().filter_map(|p| p.parse::<i32>().ok()));
-            let state = read("stat").rsplit(')').next().unwrap_or("").trim().chars().next().unwrap_or('?');
-            text += &format!("process {pid} ({}): {state} {} syscall {}\n", read("comm").trim(), read("wchan"), read("syscall").trim());
+            pids.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|p| p.parse::<i32>().ok()),
+            );
+            let state = read("stat")
+                .rsplit(')')
+                .next()
+                .unwrap_or("")
+                .trim()
+                .chars()
+                .next()
+                .unwrap_or('?');
+            text += &format!(
+                "process {pid} ({}): {state} {} syscall {}\n",
+                read("comm").trim(),
+                read("wchan"),
+                read("syscall").trim()
+            );
         }
         text
     }

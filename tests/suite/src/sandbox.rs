@@ -22,7 +22,13 @@ pub const EXIT_SKIPPED: i32 = 77;
 /// Clones the supervisor of `case`; its standard output and error go to `log`.
 ///
 /// `work` is a directory of the case's own.
-pub fn spawn(case: &'static Case, target: &Target, allow_missing: bool, work: &Path, log: OwnedFd) -> Result<Pid> {
+pub fn spawn(
+    case: &'static Case,
+    target: &Target,
+    allow_missing: bool,
+    work: &Path,
+    log: OwnedFd,
+) -> Result<Pid> {
     let private = case.mode != Mode::AloneInCallerNs;
     let mut flags = libc::CLONE_NEWPID | libc::SIGCHLD;
     if private {
@@ -34,7 +40,11 @@ pub fn spawn(case: &'static Case, target: &Target, allow_missing: bool, work: &P
         -1 => Err(std::io::Error::last_os_error()).context("clone"),
         0 => {
             take_over_output(log.as_raw_fd());
-            let ctx = Ctx { target: target.clone(), work: work.to_owned(), allow_missing };
+            let ctx = Ctx {
+                target: target.clone(),
+                work: work.to_owned(),
+                allow_missing,
+            };
             let code = match supervise(case, &ctx, private) {
                 Ok(code) => code,
                 Err(e) => {
@@ -73,9 +83,18 @@ fn take_over_output(log: RawFd) {
 fn supervise(case: &'static Case, ctx: &Ctx, private: bool) -> Result<i32> {
     if private {
         let none = None::<&str>;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("make / private")?;
-        mount(Some("tmpfs"), &ctx.work, Some("tmpfs"), MsFlags::empty(), none).context("mount work tmpfs")?;
-        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none).context("mount /proc")?;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+            .context("make / private")?;
+        mount(
+            Some("tmpfs"),
+            &ctx.work,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            none,
+        )
+        .context("mount work tmpfs")?;
+        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none)
+            .context("mount /proc")?;
     }
     // SAFETY: one thread.
     match unsafe { fork() }.context("fork")? {
@@ -105,7 +124,8 @@ fn run_case(case: &'static Case, ctx: &Ctx) -> i32 {
         std::env::set_current_dir("/").context("chdir")
     };
     let outcome = setup().and_then(|()| {
-        catch_unwind(AssertUnwindSafe(|| (case.run)(ctx))).unwrap_or_else(|_| anyhow::bail!("the case panicked"))
+        catch_unwind(AssertUnwindSafe(|| (case.run)(ctx)))
+            .unwrap_or_else(|_| anyhow::bail!("the case panicked"))
     });
     match outcome {
         Ok(()) => 0,
@@ -145,7 +165,11 @@ impl WorkRoot {
     /// Detaches what a case that runs in this mount namespace left mounted.
     pub fn unmount_leftovers(&self) {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let points: Vec<_> = mounts.lines().filter_map(|l| l.split(' ').nth(1)).map(PathBuf::from).collect();
+        let points: Vec<_> = mounts
+            .lines()
+            .filter_map(|l| l.split(' ').nth(1))
+            .map(PathBuf::from)
+            .collect();
         for point in points.iter().rev().filter(|p| p.starts_with(&self.0)) {
             let _ = nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH);
         }

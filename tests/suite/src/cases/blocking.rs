@@ -12,7 +12,7 @@ use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
 use crate::fixture::mount::open_at;
 use crate::fixture::process::{child, Gate};
-use crate::fixture::{io, pair, signals, term, Fs, Pty};
+use crate::fixture::{io, pair, raw_pair, signals, term, Fs};
 
 cases! { "blocking":
     empty_read_nonblock => "an empty read with O_NONBLOCK is EAGAIN at both ends",
@@ -29,13 +29,6 @@ cases! { "blocking":
     several_readers => "each byte goes to one of several blocked readers",
     large_write_in_one_call => "a write of 200000 bytes returns 200000 when someone reads",
     interactive_read_returns_early => "a read returns what is there, not what it asked for",
-}
-
-/// A raw pty.
-fn raw_pair(ctx: &Ctx) -> Result<(Pty, OwnedFd)> {
-    let (pty, slave) = pair(ctx)?;
-    term::raw(&slave)?;
-    Ok((pty, slave))
 }
 
 fn pattern(n: usize) -> Vec<u8> {
@@ -62,10 +55,15 @@ fn nonblock_from_open(ctx: &Ctx) -> Outcome {
     check_errno(io::read_now(&master, 1), Errno::EAGAIN, "master")?;
     crate::fixture::ioctl::set(&master, crate::fixture::ioctl::TIOCSPTLCK, 0)?;
     let first = open_at(&fs.join(0), nonblock).context("open the slave")?;
-    let second = open_at(&fs.join(0), OFlag::O_RDWR | OFlag::O_NOCTTY).context("open the slave again")?;
+    let second =
+        open_at(&fs.join(0), OFlag::O_RDWR | OFlag::O_NOCTTY).context("open the slave again")?;
     check_errno(io::read_now(&first, 1), Errno::EAGAIN, "slave")?;
     let reader = child(|| {
-        check_eq!(Ok(b"x\n".to_vec()), io::read_now(&second, 9), "the other file's read");
+        check_eq!(
+            Ok(b"x\n".to_vec()),
+            io::read_now(&second, 9),
+            "the other file's read"
+        );
         Ok(())
     })?;
     reader.asleep()?;
@@ -116,7 +114,11 @@ fn full_write_nonblock(ctx: &Ctx) -> Outcome {
         check!(taken >= 4096, "only {taken} bytes were taken");
         io::set_nonblock(from, true)?;
         check_errno(io::write_now(from, b"x"), Errno::EAGAIN, "write when full")?;
-        check!(!io::events(from, nix::poll::PollFlags::POLLOUT)?.contains(nix::poll::PollFlags::POLLOUT), "POLLOUT when full");
+        check!(
+            !io::events(from, nix::poll::PollFlags::POLLOUT)?
+                .contains(nix::poll::PollFlags::POLLOUT),
+            "POLLOUT when full"
+        );
         io::read_n(to, taken)?;
         io::wait_for(from, nix::poll::PollFlags::POLLOUT)?;
         check_eq!(Ok(1), io::write_now(from, b"x"), "write after it was read");
@@ -130,10 +132,17 @@ fn nothing_lost_when_full(ctx: &Ctx) -> Outcome {
     for (from, to) in [(&pty.master, &slave), (&slave, &pty.master)] {
         for _ in 0..3 {
             let taken = fill(from, &bytes)?;
-            check!(io::read_n(to, taken)? == bytes[..taken], "the bytes read differ from those written");
+            check!(
+                io::read_n(to, taken)? == bytes[..taken],
+                "the bytes read differ from those written"
+            );
         }
         io::set_nonblock(to, true)?;
-        check_errno(io::read_now(to, 1), Errno::EAGAIN, "read of more than was written")?;
+        check_errno(
+            io::read_now(to, 1),
+            Errno::EAGAIN,
+            "read of more than was written",
+        )?;
         io::set_nonblock(to, false)?;
     }
     Ok(())
@@ -168,8 +177,14 @@ fn writer_blocks_and_wakes(ctx: &Ctx) -> Outcome {
         })?;
         ready.pass()?;
         writer.asleep()?;
-        check!(writer.alive()?, "100000 bytes were taken with nobody reading");
-        check!(io::read_n(to, bytes.len())? == bytes, "the bytes read differ from those written");
+        check!(
+            writer.alive()?,
+            "100000 bytes were taken with nobody reading"
+        );
+        check!(
+            io::read_n(to, bytes.len())? == bytes,
+            "the bytes read differ from those written"
+        );
         writer.succeed()?;
     }
     Ok(())
@@ -211,10 +226,20 @@ fn write_is_interrupted(ctx: &Ctx) -> Outcome {
             result.receive()
         };
         let first = interrupted(1_000_000)?;
-        check!((4096..1_000_000).contains(&first), "the first write gave {first}");
+        check!(
+            (4096..1_000_000).contains(&first),
+            "the first write gave {first}"
+        );
         fill(from, &pattern(1_000_000))?;
-        check_eq!(-(Errno::EINTR as i64), interrupted(10)?, "a write with no room");
-        check!(io::read_n(to, first as usize)? == pattern(first as usize), "the bytes read differ from those written");
+        check_eq!(
+            -(Errno::EINTR as i64),
+            interrupted(10)?,
+            "a write with no room"
+        );
+        check!(
+            io::read_n(to, first as usize)? == pattern(first as usize),
+            "the bytes read differ from those written"
+        );
     }
     Ok(())
 }
@@ -233,7 +258,8 @@ fn bad_buffer(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     for (from, to) in [(&pty.master, &slave), (&slave, &pty.master)] {
         // SAFETY: the kernel must refuse the address, which nothing is mapped at.
-        let wrote = Errno::result(unsafe { libc::write(from.as_raw_fd(), 16 as *const libc::c_void, 4) });
+        let wrote =
+            Errno::result(unsafe { libc::write(from.as_raw_fd(), 16 as *const libc::c_void, 4) });
         check_errno(wrote, Errno::EFAULT, "write")?;
         io::write_all(from, b"data")?;
         io::wait_for(to, nix::poll::PollFlags::POLLIN)?;
@@ -241,7 +267,11 @@ fn bad_buffer(ctx: &Ctx) -> Outcome {
         let read = Errno::result(unsafe { libc::read(to.as_raw_fd(), 16 as *mut libc::c_void, 4) });
         check_errno(read, Errno::EFAULT, "read")?;
         io::write_all(from, b"more")?;
-        crate::fixture::ioctl::call(to, crate::fixture::ioctl::TCFLSH, libc::TCIFLUSH as libc::c_ulong)?;
+        crate::fixture::ioctl::call(
+            to,
+            crate::fixture::ioctl::TCFLSH,
+            libc::TCIFLUSH as libc::c_ulong,
+        )?;
     }
     Ok(())
 }
@@ -284,7 +314,10 @@ fn large_write_in_one_call(ctx: &Ctx) -> Outcome {
             check_eq!(Ok(bytes.len()), io::write_now(from, &bytes), "write");
             Ok(())
         })?;
-        check!(io::read_n(to, bytes.len())? == bytes, "the bytes read differ from those written");
+        check!(
+            io::read_n(to, bytes.len())? == bytes,
+            "the bytes read differ from those written"
+        );
         writer.succeed()?;
     }
     Ok(())

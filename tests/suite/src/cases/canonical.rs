@@ -66,14 +66,29 @@ fn short_reads(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"abcdef\ngh\n")?;
     until("both lines", || Ok(ioctl::get(&slave, TIOCINQ)? == 10))?;
     for (size, want) in [(4, "abcd"), (2, "ef"), (100, "\n"), (1, "g"), (2, "h\n")] {
-        check_eq!(Ok(want.as_bytes().to_vec()), io::read_now(&slave, size), "read of {size}");
+        check_eq!(
+            Ok(want.as_bytes().to_vec()),
+            io::read_now(&slave, size),
+            "read of {size}"
+        );
     }
     // Lines much longer than what the kernel copies at once.
-    let long: Vec<u8> = (0..999u32).map(|i| b'a' + (i % 26) as u8).chain(*b"\n").collect();
+    let long: Vec<u8> = (0..999u32)
+        .map(|i| b'a' + (i % 26) as u8)
+        .chain(*b"\n")
+        .collect();
     io::write_all(&pty.master, &long)?;
     until("the line", || Ok(ioctl::get(&slave, TIOCINQ)? == 1000))?;
-    check_eq!(Ok(long[..300].to_vec()), io::read_now(&slave, 300), "read of 300");
-    check_eq!(Ok(long[300..].to_vec()), io::read_now(&slave, 3000), "read of 3000");
+    check_eq!(
+        Ok(long[..300].to_vec()),
+        io::read_now(&slave, 300),
+        "read of 300"
+    );
+    check_eq!(
+        Ok(long[300..].to_vec()),
+        io::read_now(&slave, 3000),
+        "read of 3000"
+    );
     Ok(())
 }
 
@@ -93,13 +108,21 @@ fn end_of_file_fits_exactly(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"abc\x04next\n")?;
     until("both", || Ok(ioctl::get(&slave, TIOCINQ)? == 8))?;
     check_eq!(Ok(b"abc".to_vec()), io::read_now(&slave, 3), "read of 3");
-    check_eq!(Ok(b"next\n".to_vec()), io::read_now(&slave, 100), "the next read");
+    check_eq!(
+        Ok(b"next\n".to_vec()),
+        io::read_now(&slave, 100),
+        "the next read"
+    );
     // Also where the text is as long as what the kernel copies at once.
     let text = [b'x'; 64];
     io::write_all(&pty.master, [&text[..], b"\x04end\n"].concat())?;
     until("both", || Ok(ioctl::get(&slave, TIOCINQ)? == 68))?;
     check_eq!(Ok(text.to_vec()), io::read_now(&slave, 64), "read of 64");
-    check_eq!(Ok(b"end\n".to_vec()), io::read_now(&slave, 100), "the next read");
+    check_eq!(
+        Ok(b"end\n".to_vec()),
+        io::read_now(&slave, 100),
+        "the next read"
+    );
     Ok(())
 }
 
@@ -145,7 +168,12 @@ fn kill(ctx: &Ctx) -> Outcome {
 
 fn literal_next(ctx: &Ctx) -> Outcome {
     let (pty, slave) = quiet_pair(ctx, |_| ())?;
-    typed(&pty, &slave, b"\x16\x03\x16\x7f\x16\x04\x16\x16\x16\x13\n", b"\x03\x7f\x04\x16\x13\n")?;
+    typed(
+        &pty,
+        &slave,
+        b"\x16\x03\x16\x7f\x16\x04\x16\x16\x16\x13\n",
+        b"\x03\x7f\x04\x16\x13\n",
+    )?;
     // A newline taken literally does not end the line.
     typed(&pty, &slave, b"a\x16\nb\n", b"a\nb\n")
 }
@@ -156,7 +184,12 @@ fn other_edit_characters(ctx: &Ctx) -> Outcome {
         t.c_cc[libc::VKILL] = b'@';
         t.c_cc[libc::VWERASE] = 0;
     })?;
-    typed(&pty, &slave, b"no@abx#c\x7f\x15\x17\n", b"abc\x7f\x15\x17\n")
+    typed(
+        &pty,
+        &slave,
+        b"no@abx#c\x7f\x15\x17\n",
+        b"abc\x7f\x15\x17\n",
+    )
 }
 
 fn without_iexten(ctx: &Ctx) -> Outcome {
@@ -180,7 +213,10 @@ fn longest_line(ctx: &Ctx) -> Outcome {
 
 fn longest_line_then_another(ctx: &Ctx) -> Outcome {
     let (pty, slave) = quiet_pair(ctx, |_| ())?;
-    io::write_all(&pty.master, [vec![b'a'; 4200], b"\nshort\n".to_vec()].concat())?;
+    io::write_all(
+        &pty.master,
+        [vec![b'a'; 4200], b"\nshort\n".to_vec()].concat(),
+    )?;
     let line = io::read_n(&slave, 4096)?;
     check_eq!(Some(&b'\n'), line.last(), "the last byte of the long line");
     io::expect_read(&slave, b"short\n")
@@ -249,15 +285,31 @@ fn vmin_and_vtime(ctx: &Ctx) -> Outcome {
     };
     // No byte, no time: a read never waits.
     set(0, 0)?;
-    check_eq!(Ok(Vec::new()), io::read_now(&slave, 10), "VMIN 0 VTIME 0, nothing there");
+    check_eq!(
+        Ok(Vec::new()),
+        io::read_now(&slave, 10),
+        "VMIN 0 VTIME 0, nothing there"
+    );
     io::write_all(&pty.master, b"abc")?;
     until("the bytes", || Ok(ioctl::get(&slave, TIOCINQ)? == 3))?;
-    check_eq!(Ok(b"abc".to_vec()), io::read_now(&slave, 10), "VMIN 0 VTIME 0");
+    check_eq!(
+        Ok(b"abc".to_vec()),
+        io::read_now(&slave, 10),
+        "VMIN 0 VTIME 0"
+    );
     // No byte, some time: a read ends with the time.
     set(0, 1)?;
-    check_eq!(Ok(Vec::new()), io::read_now(&slave, 10), "VMIN 0 VTIME 1, nothing there");
+    check_eq!(
+        Ok(Vec::new()),
+        io::read_now(&slave, 10),
+        "VMIN 0 VTIME 1, nothing there"
+    );
     io::set_nonblock(&slave, true)?;
-    check_errno(io::read_now(&slave, 10), Errno::EAGAIN, "VMIN 0 VTIME 1, nothing there, O_NONBLOCK")?;
+    check_errno(
+        io::read_now(&slave, 10),
+        Errno::EAGAIN,
+        "VMIN 0 VTIME 1, nothing there, O_NONBLOCK",
+    )?;
     io::set_nonblock(&slave, false)?;
     // Some bytes: a read waits for that many, or for as many as it asks.
     set(4, 0)?;
@@ -270,10 +322,18 @@ fn vmin_and_vtime(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"34")?;
     reader.succeed()?;
     io::write_all(&pty.master, b"56")?;
-    check_eq!(Ok(b"56".to_vec()), io::read_now(&slave, 2), "VMIN 4, read of 2");
+    check_eq!(
+        Ok(b"56".to_vec()),
+        io::read_now(&slave, 2),
+        "VMIN 4, read of 2"
+    );
     // Some bytes, some time: the time ends a read once a byte is there.
     set(4, 1)?;
     io::write_all(&pty.master, b"7")?;
-    check_eq!(Ok(b"7".to_vec()), io::read_now(&slave, 10), "VMIN 4 VTIME 1");
+    check_eq!(
+        Ok(b"7".to_vec()),
+        io::read_now(&slave, 10),
+        "VMIN 4 VTIME 1"
+    );
     Ok(())
 }

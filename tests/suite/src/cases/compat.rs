@@ -13,8 +13,9 @@ use crate::check::{check_eq, check_errno};
 use crate::fixture::compat::{ioctl, ioctl_fd, LowPage};
 use crate::fixture::ioctl as native;
 use crate::fixture::ioctl::{
-    TCFLSH, TCSBRK, TCXONC, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCGSID,
-    TIOCGWINSZ, TIOCINQ, TIOCNXCL, TIOCOUTQ, TIOCPKT, TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPTLCK, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
+    TCFLSH, TCSBRK, TCXONC, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT,
+    TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCGSID, TIOCGWINSZ, TIOCINQ, TIOCNXCL, TIOCOUTQ, TIOCPKT,
+    TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPTLCK, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
 };
 use crate::fixture::process::session;
 use crate::fixture::wait::until;
@@ -41,9 +42,15 @@ fn page(ctx: &Ctx) -> Result<LowPage> {
     let page = LowPage::new()?;
     // Where the interrupt is not served, the process is killed; found out in a child.
     let pty = Pty::locked(&Fs::at(ctx, "probe", "")?)?;
-    let probe = crate::fixture::process::child(|| ioctl(&pty.master, TIOCGPTN, page.address()).map(drop).context("TIOCGPTN"))?;
+    let probe = crate::fixture::process::child(|| {
+        ioctl(&pty.master, TIOCGPTN, page.address())
+            .map(drop)
+            .context("TIOCGPTN")
+    })?;
     match probe.wait(nix::sys::wait::WaitPidFlag::empty())? {
-        nix::sys::wait::WaitStatus::Signaled(..) => anyhow::bail!(Skip("the kernel serves no 32-bit system calls".into())),
+        nix::sys::wait::WaitStatus::Signaled(..) => {
+            anyhow::bail!(Skip("the kernel serves no 32-bit system calls".into()))
+        }
         _ => Ok(page),
     }
 }
@@ -65,7 +72,11 @@ fn index_and_lock(ctx: &Ctx) -> Outcome {
     check_eq!(Ok(1), get(&pty.master, &page, TIOCGPTN), "TIOCGPTN");
     check_eq!(Ok(1), get(&pty.master, &page, TIOCGPTLCK), "TIOCGPTLCK");
     set(&pty.master, &page, TIOCSPTLCK, 0).context("TIOCSPTLCK")?;
-    check_eq!(Ok(0), get(&pty.master, &page, TIOCGPTLCK), "TIOCGPTLCK after unlocking");
+    check_eq!(
+        Ok(0),
+        get(&pty.master, &page, TIOCGPTLCK),
+        "TIOCGPTLCK after unlocking"
+    );
     pty.slave().map(drop)
 }
 
@@ -87,7 +98,11 @@ fn packet_mode(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"x")?;
     io::expect(&pty.master, b"\0x")?;
     set(&pty.master, &page, TIOCPKT, 0).context("TIOCPKT")?;
-    check_eq!(Ok(0), get(&pty.master, &page, TIOCGPKT), "TIOCGPKT after turning it off");
+    check_eq!(
+        Ok(0),
+        get(&pty.master, &page, TIOCGPKT),
+        "TIOCGPKT after turning it off"
+    );
     Ok(())
 }
 
@@ -120,7 +135,11 @@ fn settings(ctx: &Ctx) -> Outcome {
         ioctl(fd, libc::TCGETS, page.address()).context("TCGETS")?;
         let mut t: KernelTermios = page.get();
         let want = term::get(&slave)?;
-        check_eq!([want.c_iflag, want.c_oflag, want.c_cflag, want.c_lflag], t.flags, "flags");
+        check_eq!(
+            [want.c_iflag, want.c_oflag, want.c_cflag, want.c_lflag],
+            t.flags,
+            "flags"
+        );
         check_eq!(want.c_cc[..19], t.cc, "characters");
         t.flags[3] ^= libc::ECHO;
         page.put(t);
@@ -158,7 +177,11 @@ fn queues(ctx: &Ctx) -> Outcome {
     until("the bytes", || Ok(get(&pty.master, &page, TIOCINQ)? == 3))?;
     check_eq!(Ok(0), get(&slave, &page, TIOCOUTQ), "TIOCOUTQ");
     ioctl(&pty.master, TCFLSH, libc::TCIFLUSH as u32).context("TCFLSH")?;
-    check_eq!(Ok(0), get(&pty.master, &page, TIOCINQ), "TIOCINQ after the flush");
+    check_eq!(
+        Ok(0),
+        get(&pty.master, &page, TIOCINQ),
+        "TIOCINQ after the flush"
+    );
     check_errno(ioctl(&pty.master, TCFLSH, 9), Errno::EINVAL, "TCFLSH 9")
 }
 
@@ -180,8 +203,16 @@ fn sessions(ctx: &Ctx) -> Outcome {
     session(|| {
         ioctl(&slave, TIOCSCTTY, 0).context("TIOCSCTTY")?;
         for fd in [&pty.master, &slave] {
-            check_eq!(Ok(nix::unistd::getpid().as_raw()), get(fd, &page, TIOCGPGRP), "TIOCGPGRP");
-            check_eq!(Ok(nix::unistd::getpid().as_raw()), get(fd, &page, TIOCGSID), "TIOCGSID");
+            check_eq!(
+                Ok(nix::unistd::getpid().as_raw()),
+                get(fd, &page, TIOCGPGRP),
+                "TIOCGPGRP"
+            );
+            check_eq!(
+                Ok(nix::unistd::getpid().as_raw()),
+                get(fd, &page, TIOCGSID),
+                "TIOCGSID"
+            );
         }
         Ok(())
     })?
@@ -194,8 +225,16 @@ fn exclusive_and_device(ctx: &Ctx) -> Outcome {
     ioctl(&slave, TIOCEXCL, 0).context("TIOCEXCL")?;
     check_eq!(Ok(1), get(&slave, &page, TIOCGEXCL), "TIOCGEXCL");
     ioctl(&slave, TIOCNXCL, 0).context("TIOCNXCL")?;
-    check_eq!(Ok(0), get(&slave, &page, TIOCGEXCL), "TIOCGEXCL after TIOCNXCL");
-    check_eq!(native::get(&slave, TIOCGDEV), get(&slave, &page, TIOCGDEV), "TIOCGDEV");
+    check_eq!(
+        Ok(0),
+        get(&slave, &page, TIOCGEXCL),
+        "TIOCGEXCL after TIOCNXCL"
+    );
+    check_eq!(
+        native::get(&slave, TIOCGDEV),
+        get(&slave, &page, TIOCGDEV),
+        "TIOCGDEV"
+    );
     Ok(())
 }
 
@@ -204,7 +243,11 @@ fn discipline(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     check_eq!(Ok(0), get(&pty.master, &page, TIOCGETD), "TIOCGETD");
     set(&slave, &page, TIOCSETD, 0).context("TIOCSETD")?;
-    check_errno(set(&slave, &page, TIOCSETD, 1000), Errno::EINVAL, "TIOCSETD 1000")
+    check_errno(
+        set(&slave, &page, TIOCSETD, 1000),
+        Errno::EINVAL,
+        "TIOCSETD 1000",
+    )
 }
 
 fn fake_input_and_hangup(ctx: &Ctx) -> Outcome {
@@ -214,15 +257,39 @@ fn fake_input_and_hangup(ctx: &Ctx) -> Outcome {
     io::expect_read(&slave, b"\n")?;
     ioctl(&slave, TIOCVHANGUP, 0).context("TIOCVHANGUP")?;
     check_eq!(Ok(Vec::new()), io::read_now(&slave, 1), "read");
-    check_errno(get(&slave, &page, TIOCGETD), Errno::EIO, "TIOCGETD after the hangup")
+    check_errno(
+        get(&slave, &page, TIOCGETD),
+        Errno::EIO,
+        "TIOCGETD after the hangup",
+    )
 }
 
 fn errors(ctx: &Ctx) -> Outcome {
     let page = page(ctx)?;
     let (pty, slave) = pair(ctx)?;
-    check_errno(get(&slave, &page, TIOCGPTN), Errno::ENOTTY, "TIOCGPTN on the slave")?;
-    check_errno(ioctl(&pty.master, TIOCGPTN, 0), Errno::EFAULT, "TIOCGPTN with a bad address")?;
-    check_errno(ioctl(&slave, TIOCGPTPEER, 0), Errno::EIO, "TIOCGPTPEER on the slave")?;
-    check_errno(ioctl(&pty.master, 0x54ff, page.address()), Errno::ENOTTY, "an unknown ioctl")?;
-    check_errno(ioctl(&slave, 0x54ff, page.address()), Errno::ENOTTY, "an unknown ioctl on the slave")
+    check_errno(
+        get(&slave, &page, TIOCGPTN),
+        Errno::ENOTTY,
+        "TIOCGPTN on the slave",
+    )?;
+    check_errno(
+        ioctl(&pty.master, TIOCGPTN, 0),
+        Errno::EFAULT,
+        "TIOCGPTN with a bad address",
+    )?;
+    check_errno(
+        ioctl(&slave, TIOCGPTPEER, 0),
+        Errno::EIO,
+        "TIOCGPTPEER on the slave",
+    )?;
+    check_errno(
+        ioctl(&pty.master, 0x54ff, page.address()),
+        Errno::ENOTTY,
+        "an unknown ioctl",
+    )?;
+    check_errno(
+        ioctl(&slave, 0x54ff, page.address()),
+        Errno::ENOTTY,
+        "an unknown ioctl on the slave",
+    )
 }

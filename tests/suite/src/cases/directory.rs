@@ -40,34 +40,75 @@ fn mkdir(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let _pty = Pty::open(&fs)?;
     check_errno(fs::create_dir(fs.join("dir")), Errno::EPERM, "mkdir")?;
-    check_errno(fs::create_dir(fs.join("7")), Errno::EPERM, "mkdir of a future slave's name")?;
+    check_errno(
+        fs::create_dir(fs.join("7")),
+        Errno::EPERM,
+        "mkdir of a future slave's name",
+    )?;
     check_errno(fs::create_dir(fs.join("ptmx")), Errno::EEXIST, "mkdir ptmx")?;
-    check_errno(fs::create_dir(fs.join("0")), Errno::EEXIST, "mkdir of a slave's name")
+    check_errno(
+        fs::create_dir(fs.join("0")),
+        Errno::EEXIST,
+        "mkdir of a slave's name",
+    )
 }
 
 fn creat(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let create = |name: &str, flags| open(&fs.join(name), flags, Mode::from_bits_truncate(0o644));
-    check_errno(create("file", OFlag::O_CREAT | OFlag::O_WRONLY), Errno::EACCES, "creat")?;
-    check_errno(create("0", OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR), Errno::EACCES, "creat of a future slave's name")?;
+    check_errno(
+        create("file", OFlag::O_CREAT | OFlag::O_WRONLY),
+        Errno::EACCES,
+        "creat",
+    )?;
+    check_errno(
+        create("0", OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR),
+        Errno::EACCES,
+        "creat of a future slave's name",
+    )?;
     let tmp = OFlag::from_bits_retain(libc::O_TMPFILE) | OFlag::O_RDWR;
-    check_errno(open(&fs.path, tmp, Mode::from_bits_truncate(0o600)), Errno::EOPNOTSUPP, "O_TMPFILE")
+    check_errno(
+        open(&fs.path, tmp, Mode::from_bits_truncate(0o600)),
+        Errno::EOPNOTSUPP,
+        "O_TMPFILE",
+    )
 }
 
 fn mknod_in_root(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let rw = Mode::S_IRUSR | Mode::S_IWUSR;
-    for (kind, device) in [(SFlag::S_IFCHR, makedev(5, 2)), (SFlag::S_IFBLK, makedev(7, 0)), (SFlag::S_IFIFO, 0), (SFlag::S_IFSOCK, 0)] {
-        check_errno(mknod(&fs.join("node"), kind, rw, device), Errno::EPERM, &format!("mknod {kind:?}"))?;
+    for (kind, device) in [
+        (SFlag::S_IFCHR, makedev(5, 2)),
+        (SFlag::S_IFBLK, makedev(7, 0)),
+        (SFlag::S_IFIFO, 0),
+        (SFlag::S_IFSOCK, 0),
+    ] {
+        check_errno(
+            mknod(&fs.join("node"), kind, rw, device),
+            Errno::EPERM,
+            &format!("mknod {kind:?}"),
+        )?;
     }
-    check_errno(mknod(&fs.join("node"), SFlag::S_IFREG, rw, 0), Errno::EACCES, "mknod of a file")?;
-    check_errno(std::os::unix::net::UnixListener::bind(fs.join("sock")).map(drop), Errno::EPERM, "bind of a socket")
+    check_errno(
+        mknod(&fs.join("node"), SFlag::S_IFREG, rw, 0),
+        Errno::EACCES,
+        "mknod of a file",
+    )?;
+    check_errno(
+        std::os::unix::net::UnixListener::bind(fs.join("sock")).map(drop),
+        Errno::EPERM,
+        "bind of a socket",
+    )
 }
 
 fn symlink_in_root(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     check_errno(symlink("ptmx", fs.join("link")), Errno::EPERM, "symlink")?;
-    check_errno(symlink("x", fs.join("ptmx")), Errno::EEXIST, "symlink over ptmx")
+    check_errno(
+        symlink("x", fs.join("ptmx")),
+        Errno::EEXIST,
+        "symlink over ptmx",
+    )
 }
 
 fn unlink_nodes(ctx: &Ctx) -> Outcome {
@@ -82,45 +123,109 @@ fn unlink_nodes(ctx: &Ctx) -> Outcome {
 
 fn rmdir_nodes(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
-    check_errno(fs::remove_dir(fs.join("ptmx")), Errno::ENOTDIR, "rmdir ptmx")?;
+    check_errno(
+        fs::remove_dir(fs.join("ptmx")),
+        Errno::ENOTDIR,
+        "rmdir ptmx",
+    )?;
     check_errno(fs::remove_dir(fs.join("x")), Errno::ENOENT, "rmdir nothing")?;
-    check_errno(fs::remove_dir(&fs.path), Errno::EBUSY, "rmdir of the mount point")
+    check_errno(
+        fs::remove_dir(&fs.path),
+        Errno::EBUSY,
+        "rmdir of the mount point",
+    )
 }
 
 fn rename_nodes(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let _ptys = (Pty::open(&fs)?, Pty::open(&fs)?);
     for (from, to) in [("ptmx", "other"), ("0", "9"), ("0", "1"), ("ptmx", "0")] {
-        check_errno(fs::rename(fs.join(from), fs.join(to)), Errno::EPERM, &format!("rename {from} {to}"))?;
+        check_errno(
+            fs::rename(fs.join(from), fs.join(to)),
+            Errno::EPERM,
+            &format!("rename {from} {to}"),
+        )?;
     }
-    let exchange = renameat2(AT_FDCWD, &fs.join("0"), AT_FDCWD, &fs.join("1"), RenameFlags::RENAME_EXCHANGE);
+    let exchange = renameat2(
+        AT_FDCWD,
+        &fs.join("0"),
+        AT_FDCWD,
+        &fs.join("1"),
+        RenameFlags::RENAME_EXCHANGE,
+    );
     check_errno(exchange, Errno::EPERM, "exchange")?;
-    check_errno(fs::rename(fs.join("0"), ctx.work.join("0")), Errno::EXDEV, "rename out")?;
+    check_errno(
+        fs::rename(fs.join("0"), ctx.work.join("0")),
+        Errno::EXDEV,
+        "rename out",
+    )?;
     fs::write(ctx.work.join("file"), "").context("a file")?;
-    check_errno(fs::rename(ctx.work.join("file"), fs.join("file")), Errno::EXDEV, "rename in")?;
-    check_errno(fs::rename(fs.join("5"), fs.join("6")), Errno::ENOENT, "rename nothing")
+    check_errno(
+        fs::rename(ctx.work.join("file"), fs.join("file")),
+        Errno::EXDEV,
+        "rename in",
+    )?;
+    check_errno(
+        fs::rename(fs.join("5"), fs.join("6")),
+        Errno::ENOENT,
+        "rename nothing",
+    )
 }
 
 fn link_nodes(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let pty = Pty::open(&fs)?;
-    check_errno(fs::hard_link(fs.join("0"), fs.join("9")), Errno::EPERM, "link a slave")?;
-    check_errno(fs::hard_link(fs.join("ptmx"), fs.join("9")), Errno::EPERM, "link ptmx")?;
-    check_errno(fs::hard_link(fs.join("0"), ctx.work.join("9")), Errno::EXDEV, "link out")?;
+    check_errno(
+        fs::hard_link(fs.join("0"), fs.join("9")),
+        Errno::EPERM,
+        "link a slave",
+    )?;
+    check_errno(
+        fs::hard_link(fs.join("ptmx"), fs.join("9")),
+        Errno::EPERM,
+        "link ptmx",
+    )?;
+    check_errno(
+        fs::hard_link(fs.join("0"), ctx.work.join("9")),
+        Errno::EXDEV,
+        "link out",
+    )?;
     let slave = pty.slave()?;
     drop(pty);
     let path = format!("/proc/self/fd/{}", slave.as_raw_fd());
-    let again = linkat(AT_FDCWD, path.as_str(), AT_FDCWD, &fs.join("0"), AtFlags::AT_SYMLINK_FOLLOW);
+    let again = linkat(
+        AT_FDCWD,
+        path.as_str(),
+        AT_FDCWD,
+        &fs.join("0"),
+        AtFlags::AT_SYMLINK_FOLLOW,
+    );
     check_errno(again, Errno::EPERM, "link a slave whose node is gone")
 }
 
 fn truncate_nodes(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let pty = Pty::open(&fs)?;
-    check_errno(nix::unistd::truncate(&fs.join("0"), 0), Errno::EINVAL, "truncate a slave")?;
-    check_errno(nix::unistd::truncate(&fs.join("ptmx"), 0), Errno::EINVAL, "truncate ptmx")?;
-    check_errno(nix::unistd::ftruncate(pty.slave()?, 0), Errno::EINVAL, "ftruncate a slave")?;
-    check_errno(nix::unistd::truncate(&fs.path, 0), Errno::EISDIR, "truncate the root")
+    check_errno(
+        nix::unistd::truncate(&fs.join("0"), 0),
+        Errno::EINVAL,
+        "truncate a slave",
+    )?;
+    check_errno(
+        nix::unistd::truncate(&fs.join("ptmx"), 0),
+        Errno::EINVAL,
+        "truncate ptmx",
+    )?;
+    check_errno(
+        nix::unistd::ftruncate(pty.slave()?, 0),
+        Errno::EINVAL,
+        "ftruncate a slave",
+    )?;
+    check_errno(
+        nix::unistd::truncate(&fs.path, 0),
+        Errno::EISDIR,
+        "truncate the root",
+    )
 }
 
 fn extended_attributes(ctx: &Ctx) -> Outcome {
@@ -129,11 +234,25 @@ fn extended_attributes(ctx: &Ctx) -> Outcome {
     let set = |path: &std::path::Path, name: &std::ffi::CStr| {
         let path = std::ffi::CString::new(path.to_string_lossy().as_bytes()).expect("no NUL");
         // SAFETY: the strings are NUL terminated, the value has one byte, and all outlive the call.
-        Errno::result(unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), c"v".as_ptr().cast(), 1, 0) })
+        Errno::result(unsafe {
+            libc::setxattr(path.as_ptr(), name.as_ptr(), c"v".as_ptr().cast(), 1, 0)
+        })
     };
-    check_errno(set(&fs.join("0"), c"user.x"), Errno::EPERM, "user attribute of a slave")?;
-    check_errno(set(&fs.join("0"), c"trusted.x"), Errno::EOPNOTSUPP, "trusted attribute of a slave")?;
-    check_errno(set(&fs.path, c"trusted.x"), Errno::EOPNOTSUPP, "trusted attribute of the root")
+    check_errno(
+        set(&fs.join("0"), c"user.x"),
+        Errno::EPERM,
+        "user attribute of a slave",
+    )?;
+    check_errno(
+        set(&fs.join("0"), c"trusted.x"),
+        Errno::EOPNOTSUPP,
+        "trusted attribute of a slave",
+    )?;
+    check_errno(
+        set(&fs.path, c"trusted.x"),
+        Errno::EOPNOTSUPP,
+        "trusted attribute of the root",
+    )
 }
 
 fn file_over_slave(ctx: &Ctx) -> Outcome {
@@ -142,14 +261,22 @@ fn file_over_slave(ctx: &Ctx) -> Outcome {
     let slave = pty.slave()?;
     fs::write(ctx.work.join("file"), "over").context("a file")?;
     bind(&ctx.work.join("file"), &pty.path)?;
-    check_eq!("over", fs::read_to_string(&pty.path).context("read the file")?, "what the name gives");
+    check_eq!(
+        "over",
+        fs::read_to_string(&pty.path).context("read the file")?,
+        "what the name gives"
+    );
     io::write_all(&slave, b"under")?;
     io::expect(&pty.master, b"under")?;
     drop((pty, slave));
     check!(!fs.has(0), "the name outlived the pty");
     let next = Pty::open(&fs)?;
     check_eq!(0, next.index, "index of the next pty");
-    check_eq!(libc::S_IFCHR, fs.stat(0)?.st_mode & libc::S_IFMT, "type of the next node");
+    check_eq!(
+        libc::S_IFCHR,
+        fs.stat(0)?.st_mode & libc::S_IFMT,
+        "type of the next node"
+    );
     next.slave().map(drop)
 }
 
@@ -165,10 +292,18 @@ fn slave_bound_elsewhere(ctx: &Ctx) -> Outcome {
     io::expect(&pty.master, b"console\r\n")?;
     drop(slave);
     drop(pty);
-    check_errno(open_at(&place, rw), Errno::EIO, "open after the master closed")?;
+    check_errno(
+        open_at(&place, rw),
+        Errno::EIO,
+        "open after the master closed",
+    )?;
     let next = Pty::open(&fs)?;
     check_eq!(0, next.index, "index of the next pty");
-    check_errno(open_at(&place, rw), Errno::EIO, "open the old node while the index is in use again")
+    check_errno(
+        open_at(&place, rw),
+        Errno::EIO,
+        "open the old node while the index is in use again",
+    )
 }
 
 fn busy_while_master_is_open(ctx: &Ctx) -> Outcome {
@@ -201,7 +336,11 @@ fn detached_with_open_pty(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"still\n")?;
     io::expect(&pty.master, b"still\r\n")?;
     drop(slave);
-    check_errno(io::read_now(&pty.master, 1), Errno::EIO, "read after the slave closed")
+    check_errno(
+        io::read_now(&pty.master, 1),
+        Errno::EIO,
+        "read after the slave closed",
+    )
 }
 
 fn mount_detached_on_node_removal(ctx: &Ctx) -> Outcome {
@@ -209,7 +348,9 @@ fn mount_detached_on_node_removal(ctx: &Ctx) -> Outcome {
     fs::write(ctx.work.join("file"), "").context("a file")?;
     bind(&ctx.work.join("file"), &pty.path)?;
     let point = pty.path.to_string_lossy().into_owned();
-    let mounted = || -> anyhow::Result<bool> { Ok(fs::read_to_string("/proc/self/mounts")?.contains(&point)) };
+    let mounted = || -> anyhow::Result<bool> {
+        Ok(fs::read_to_string("/proc/self/mounts")?.contains(&point))
+    };
     check!(mounted()?, "the mount is not there at first");
     drop(pty);
     check!(!mounted()?, "the mount outlived the node");

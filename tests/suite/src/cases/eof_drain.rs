@@ -24,6 +24,8 @@ cases! { "eof_drain":
     master_closed_wakes_the_slave => "a slave blocked in read gets EIO when the master closes",
     master_closed_slave_open_enoent => "after the master closed, the slave's name is gone",
     master_closed_input_is_lost => "what the slave has not read is gone when the master closes",
+    master_closed_wakes_a_writer => "a slave blocked in write gets what it wrote so far, then EIO, when the master closes",
+    slave_closed_keeps_a_writer => "a master blocked in write goes on waiting when the slave closes, until the next reads",
     large_output_is_drained => "kilobytes that the slave wrote before it closed all reach the master",
 }
 
@@ -31,7 +33,11 @@ fn master_read_before_slave_opens(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     io::set_nonblock(&pty.master, true)?;
     check_errno(io::read_now(&pty.master, 1), Errno::EAGAIN, "read")?;
-    check_eq!(PollFlags::POLLOUT, io::events(&pty.master, PollFlags::all())? & !PollFlags::POLLWRNORM, "poll");
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&pty.master, PollFlags::all())? & !PollFlags::POLLWRNORM,
+        "poll"
+    );
     Ok(())
 }
 
@@ -39,7 +45,10 @@ fn slave_closed_master_gets_eio(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     drop(slave);
     check_errno(io::read_now(&pty.master, 1), Errno::EIO, "read")?;
-    check!(io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP), "no POLLHUP");
+    check!(
+        io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
+        "no POLLHUP"
+    );
     check_errno(io::read_now(&pty.master, 1), Errno::EIO, "second read")
 }
 
@@ -73,7 +82,10 @@ fn one_of_two_slaves_closed(ctx: &Ctx) -> Outcome {
     drop(pty.slave()?);
     io::set_nonblock(&pty.master, true)?;
     check_errno(io::read_now(&pty.master, 1), Errno::EAGAIN, "read")?;
-    check!(!io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP), "POLLHUP");
+    check!(
+        !io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
+        "POLLHUP"
+    );
     io::write_all(&slave, b"x")?;
     io::expect(&pty.master, b"x")
 }
@@ -81,9 +93,16 @@ fn one_of_two_slaves_closed(ctx: &Ctx) -> Outcome {
 fn slave_reopened(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     drop(slave);
-    check_errno(io::read_now(&pty.master, 1), Errno::EIO, "read while closed")?;
+    check_errno(
+        io::read_now(&pty.master, 1),
+        Errno::EIO,
+        "read while closed",
+    )?;
     let slave = pty.slave()?;
-    check!(!io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP), "POLLHUP after reopening");
+    check!(
+        !io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
+        "POLLHUP after reopening"
+    );
     io::write_all(&slave, b"again\n")?;
     io::expect(&pty.master, b"again\r\n")
 }
@@ -101,10 +120,18 @@ fn input_survives_reopen(ctx: &Ctx) -> Outcome {
 
 fn master_write_without_slave(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
-    check_eq!(Ok(3), io::write_now(&pty.master, b"abc"), "before the first open");
+    check_eq!(
+        Ok(3),
+        io::write_now(&pty.master, b"abc"),
+        "before the first open"
+    );
     io::expect(&pty.master, b"abc")?;
     drop(pty.slave()?);
-    check_eq!(Ok(3), io::write_now(&pty.master, b"def"), "after the last close");
+    check_eq!(
+        Ok(3),
+        io::write_now(&pty.master, b"def"),
+        "after the last close"
+    );
     Ok(())
 }
 
@@ -145,7 +172,11 @@ fn master_closed_slave_open_enoent(ctx: &Ctx) -> Outcome {
     let (pty, _slave) = pair(ctx)?;
     let path = pty.path.clone();
     drop(pty);
-    check_errno(crate::fixture::mount::open_at(&path, OFlag::O_RDWR | OFlag::O_NOCTTY), Errno::ENOENT, "open")
+    check_errno(
+        crate::fixture::mount::open_at(&path, OFlag::O_RDWR | OFlag::O_NOCTTY),
+        Errno::ENOENT,
+        "open",
+    )
 }
 
 fn master_closed_input_is_lost(ctx: &Ctx) -> Outcome {
@@ -168,7 +199,51 @@ fn large_output_is_drained(ctx: &Ctx) -> Outcome {
     drop(slave);
     let (bytes, end) = io::read_to_end(&pty.master)?;
     check_eq!(n, bytes.len(), "bytes drained");
-    check!(bytes == pattern[..n], "drained bytes differ from what was written");
+    check!(
+        bytes == pattern[..n],
+        "drained bytes differ from what was written"
+    );
     check_eq!(Some(Errno::EIO), end, "end");
     Ok(())
+}
+
+fn master_closed_wakes_a_writer(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = pair(ctx)?;
+    term::raw(&slave)?;
+    let raw = std::os::fd::AsRawFd::as_raw_fd(&pty.master);
+    let writer = child(|| {
+        // SAFETY: as in `slave_closed_wakes_the_master`.
+        unsafe { libc::close(raw) };
+        let n = io::write_now(&slave, vec![b'x'; 1_000_000])?;
+        check!(
+            (4096..1_000_000).contains(&n),
+            "the write under way gave {n}"
+        );
+        check_errno(io::write_now(&slave, b"x"), Errno::EIO, "the next write")
+    })?;
+    writer.asleep()?;
+    drop(pty);
+    writer.succeed()
+}
+
+fn slave_closed_keeps_a_writer(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = pair(ctx)?;
+    term::raw(&slave)?;
+    let raw = std::os::fd::AsRawFd::as_raw_fd(&slave);
+    let bytes: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
+    let writer = child(|| {
+        // SAFETY: as in `slave_closed_wakes_the_master`.
+        unsafe { libc::close(raw) };
+        check_eq!(Ok(bytes.len()), io::write_now(&pty.master, &bytes), "write");
+        Ok(())
+    })?;
+    writer.asleep()?;
+    drop(slave);
+    check!(writer.alive()?, "the slave's close ended the write");
+    let slave = pty.slave()?;
+    check!(
+        io::read_n(&slave, bytes.len())? == bytes,
+        "the bytes read differ from those written"
+    );
+    writer.succeed()
 }

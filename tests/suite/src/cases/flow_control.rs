@@ -46,8 +46,14 @@ fn tcflow(fd: &OwnedFd, action: i32) -> nix::Result<i32> {
 
 /// Waits until the slave accepts no output.
 fn stopped(slave: &OwnedFd) -> Outcome {
-    until("output to stop", || Ok(!io::events(slave, PollFlags::POLLOUT)?.contains(PollFlags::POLLOUT)))?;
-    check_errno(io::write_now(slave, b"no"), Errno::EAGAIN, "write while stopped")
+    until("output to stop", || {
+        Ok(!io::events(slave, PollFlags::POLLOUT)?.contains(PollFlags::POLLOUT))
+    })?;
+    check_errno(
+        io::write_now(slave, b"no"),
+        Errno::EAGAIN,
+        "write while stopped",
+    )
 }
 
 /// Waits until the slave accepts output, and checks that it goes through.
@@ -120,8 +126,15 @@ fn tcflow_on_master(ctx: &Ctx) -> Outcome {
     term::raw(&slave)?;
     io::set_nonblock(&pty.master, true)?;
     tcflow(&pty.master, libc::TCOOFF).context("TCOOFF")?;
-    check_errno(io::write_now(&pty.master, b"no"), Errno::EAGAIN, "write while stopped")?;
-    check!(!io::events(&pty.master, PollFlags::POLLOUT)?.contains(PollFlags::POLLOUT), "POLLOUT while stopped");
+    check_errno(
+        io::write_now(&pty.master, b"no"),
+        Errno::EAGAIN,
+        "write while stopped",
+    )?;
+    check!(
+        !io::events(&pty.master, PollFlags::POLLOUT)?.contains(PollFlags::POLLOUT),
+        "POLLOUT while stopped"
+    );
     tcflow(&pty.master, libc::TCOON).context("TCOON")?;
     io::write_all(&pty.master, b"yes")?;
     io::expect(&slave, b"yes")
@@ -199,12 +212,28 @@ fn other_characters(ctx: &Ctx) -> Outcome {
 
 fn poll_when_stopped(ctx: &Ctx) -> Outcome {
     let (pty, slave) = quiet_pair(ctx)?;
-    check_eq!(PollFlags::POLLOUT, io::events(&slave, PollFlags::POLLOUT)?, "at first");
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&slave, PollFlags::POLLOUT)?,
+        "at first"
+    );
     tcflow(&slave, libc::TCOOFF).context("TCOOFF")?;
-    check_eq!(PollFlags::empty(), io::events(&slave, PollFlags::POLLOUT)?, "stopped");
-    check_eq!(PollFlags::POLLOUT, io::events(&pty.master, PollFlags::POLLOUT)?, "the master");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&slave, PollFlags::POLLOUT)?,
+        "stopped"
+    );
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&pty.master, PollFlags::POLLOUT)?,
+        "the master"
+    );
     tcflow(&slave, libc::TCOON).context("TCOON")?;
-    check_eq!(PollFlags::POLLOUT, io::events(&slave, PollFlags::POLLOUT)?, "started");
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&slave, PollFlags::POLLOUT)?,
+        "started"
+    );
     Ok(())
 }
 
@@ -213,7 +242,11 @@ fn echo_waits_too(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"\x13held\n")?;
     io::expect_read(&slave, b"held\n")?;
     io::set_nonblock(&pty.master, true)?;
-    check_errno(io::read_now(&pty.master, 10), Errno::EAGAIN, "read while stopped")?;
+    check_errno(
+        io::read_now(&pty.master, 10),
+        Errno::EAGAIN,
+        "read while stopped",
+    )?;
     io::write_all(&pty.master, b"\x11")?;
     io::expect(&pty.master, b"held\r\n")
 }

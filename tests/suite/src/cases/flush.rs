@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use nix::errno::Errno;
 
 use crate::case::{cases, Ctx, Outcome};
@@ -11,7 +11,7 @@ use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl::{self, TCFLSH, TIOCINQ, TIOCOUTQ};
 use crate::fixture::process::{child, Gate};
 use crate::fixture::wait::until;
-use crate::fixture::{io, pair, term, Pty};
+use crate::fixture::{io, pair, raw_pair, term, Pty};
 
 cases! { "flush":
     input_of_slave => "TCIFLUSH on the slave drops what it has not read",
@@ -30,18 +30,14 @@ cases! { "flush":
 }
 
 fn flush(fd: &OwnedFd, which: i32) -> Outcome {
-    ioctl::call(fd, TCFLSH, which as libc::c_ulong).map(drop).with_context(|| format!("TCFLSH {which}"))
+    ioctl::call(fd, TCFLSH, which as libc::c_ulong)
+        .map(drop)
+        .with_context(|| format!("TCFLSH {which}"))
 }
 
 fn arrived(fd: &OwnedFd, n: i32) -> Outcome {
-    until("bytes to arrive", || Ok(ioctl::get(fd, TIOCINQ)? == n)).with_context(|| format!("{n} bytes, not {:?}", ioctl::get(fd, TIOCINQ)))
-}
-
-/// A raw pty.
-fn raw_pair(ctx: &Ctx) -> Result<(Pty, OwnedFd)> {
-    let (pty, slave) = pair(ctx)?;
-    term::raw(&slave)?;
-    Ok((pty, slave))
+    until("bytes to arrive", || Ok(ioctl::get(fd, TIOCINQ)? == n))
+        .with_context(|| format!("{n} bytes, not {:?}", ioctl::get(fd, TIOCINQ)))
 }
 
 fn works(pty: &Pty, slave: &OwnedFd) -> Outcome {
@@ -79,15 +75,28 @@ fn keeps_arrived(from: &OwnedFd, to: &OwnedFd) -> Outcome {
         while let Ok(n) = io::write_now(from, &pattern[written..]) {
             written += n;
         }
-        Ok(ioctl::get(to, TIOCINQ)? >= 4095 && io::write_now(from, &pattern[written..]).map(|n| written += n).is_err())
+        Ok(ioctl::get(to, TIOCINQ)? >= 4095
+            && io::write_now(from, &pattern[written..])
+                .map(|n| written += n)
+                .is_err())
     })?;
     check!(written > 4095 + 1000, "only {written} bytes fit");
     flush(from, libc::TCOFLUSH)?;
     let kept = ioctl::get(to, TIOCINQ)? as usize;
-    check!((4095..written).contains(&kept), "{kept} bytes kept of {written}");
-    check!(io::read_n(to, kept)? == pattern[..kept], "the bytes kept are not the first ones");
+    check!(
+        (4095..written).contains(&kept),
+        "{kept} bytes kept of {written}"
+    );
+    check!(
+        io::read_n(to, kept)? == pattern[..kept],
+        "the bytes kept are not the first ones"
+    );
     io::set_nonblock(to, true)?;
-    check_errno(io::read_now(to, 1), Errno::EAGAIN, "read of more than was kept")?;
+    check_errno(
+        io::read_now(to, 1),
+        Errno::EAGAIN,
+        "read of more than was kept",
+    )?;
     io::set_nonblock(to, false)?;
     io::set_nonblock(from, false)
 }
@@ -120,7 +129,11 @@ fn bad_argument(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     for fd in [&pty.master, &slave] {
         for arg in [3, 100, libc::c_ulong::MAX] {
-            check_errno(ioctl::call(fd, TCFLSH, arg), Errno::EINVAL, &format!("TCFLSH {arg}"))?;
+            check_errno(
+                ioctl::call(fd, TCFLSH, arg),
+                Errno::EINVAL,
+                &format!("TCFLSH {arg}"),
+            )?;
         }
     }
     Ok(())
@@ -148,12 +161,17 @@ fn wakes_a_blocked_writer(ctx: &Ctx) -> Outcome {
         ready.pass()?;
         let mut flushes = 0;
         while writer.alive()? {
-            until("the writer to block or end", || Ok(!writer.alive()? || ioctl::get(to, TIOCINQ)? >= 4095))?;
+            until("the writer to block or end", || {
+                Ok(!writer.alive()? || ioctl::get(to, TIOCINQ)? >= 4095)
+            })?;
             flush(to, libc::TCIFLUSH)?;
             flushes += 1;
         }
         writer.succeed()?;
-        check!(flushes >= 2, "100000 bytes went through after {flushes} flushes");
+        check!(
+            flushes >= 2,
+            "100000 bytes went through after {flushes} flushes"
+        );
         flush(to, libc::TCIFLUSH)?;
     }
     works(&pty, &slave)
@@ -177,7 +195,11 @@ fn inq_of_slave(ctx: &Ctx) -> Outcome {
     arrived(&slave, 7)?;
     io::write_all(&pty.master, b"xyz")?;
     arrived(&slave, 10)?;
-    check_errno(ioctl::call(&slave, TIOCINQ, 0), Errno::EFAULT, "a bad address")
+    check_errno(
+        ioctl::call(&slave, TIOCINQ, 0),
+        Errno::EFAULT,
+        "a bad address",
+    )
 }
 
 fn inq_of_master(ctx: &Ctx) -> Outcome {
@@ -187,7 +209,11 @@ fn inq_of_master(ctx: &Ctx) -> Outcome {
     arrived(&pty.master, 6)?;
     io::expect(&pty.master, b"li")?;
     check_eq!(Ok(4), ioctl::get(&pty.master, TIOCINQ), "after reading two");
-    check_errno(ioctl::call(&pty.master, TIOCINQ, 0), Errno::EFAULT, "a bad address")
+    check_errno(
+        ioctl::call(&pty.master, TIOCINQ, 0),
+        Errno::EFAULT,
+        "a bad address",
+    )
 }
 
 fn inq_skips_end_of_file(ctx: &Ctx) -> Outcome {
@@ -205,5 +231,9 @@ fn outq(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"waiting")?;
     check_eq!(Ok(0), ioctl::get(&slave, TIOCOUTQ), "slave");
     check_eq!(Ok(0), ioctl::get(&pty.master, TIOCOUTQ), "master");
-    check_errno(ioctl::call(&slave, TIOCOUTQ, 0), Errno::EFAULT, "a bad address")
+    check_errno(
+        ioctl::call(&slave, TIOCOUTQ, 0),
+        Errno::EFAULT,
+        "a bad address",
+    )
 }

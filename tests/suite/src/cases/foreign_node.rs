@@ -27,15 +27,29 @@ cases! { "foreign_node":
 const RW: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY);
 
 fn node(at: &Path, major: u32, minor: u32) -> Result<PathBuf> {
-    mknod(at, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(major.into(), minor.into())).context("mknod")?;
+    mknod(
+        at,
+        SFlag::S_IFCHR,
+        Mode::from_bits_truncate(0o666),
+        makedev(major.into(), minor.into()),
+    )
+    .context("mknod")?;
     Ok(at.to_owned())
 }
 
 fn slave_number_elsewhere(ctx: &Ctx) -> Outcome {
     let (pty, _slave) = pair(ctx)?;
-    let path = node(&ctx.work.join("slave"), ctx.target.major("slave")?, pty.index)?;
+    let path = node(
+        &ctx.work.join("slave"),
+        ctx.target.major("slave")?,
+        pty.index,
+    )?;
     check_errno(open_at(&path, RW), Errno::EIO, "read and write")?;
-    check_errno(open_at(&path, OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK), Errno::EIO, "read-only")?;
+    check_errno(
+        open_at(&path, OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK),
+        Errno::EIO,
+        "read-only",
+    )?;
     check_errno(open_at(&path, OFlag::O_WRONLY), Errno::EIO, "write-only")
 }
 
@@ -60,7 +74,11 @@ fn master_number(ctx: &Ctx) -> Outcome {
 
 fn real_slave_is_not_disturbed(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    let path = node(&ctx.work.join("slave"), ctx.target.major("slave")?, pty.index)?;
+    let path = node(
+        &ctx.work.join("slave"),
+        ctx.target.major("slave")?,
+        pty.index,
+    )?;
     for _ in 0..10 {
         check_errno(open_at(&path, RW), Errno::EIO, "open")?;
     }
@@ -68,14 +86,22 @@ fn real_slave_is_not_disturbed(ctx: &Ctx) -> Outcome {
     io::expect(&pty.master, b"fine\r\n")?;
     drop(slave);
     check_errno(open_at(&path, RW), Errno::EIO, "open with the slave closed")?;
-    check_errno(io::read_now(&pty.master, 1), Errno::EIO, "the master's read")?;
+    check_errno(
+        io::read_now(&pty.master, 1),
+        Errno::EIO,
+        "the master's read",
+    )?;
     pty.slave().map(drop)
 }
 
 fn slave_number_beside_instance(ctx: &Ctx) -> Outcome {
     let fs = Fs::at(ctx, "dev/pts", "ptmxmode=666")?;
     let pty = Pty::open(&fs)?;
-    let path = node(&ctx.work.join("dev/0"), ctx.target.major("slave")?, pty.index)?;
+    let path = node(
+        &ctx.work.join("dev/0"),
+        ctx.target.major("slave")?,
+        pty.index,
+    )?;
     check_errno(open_at(&path, RW), Errno::EIO, "open")
 }
 
@@ -90,7 +116,11 @@ fn ptmx_device_beside_pts(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"x")?;
     io::expect(&master, b"x")?;
     let elsewhere = node(&ctx.work.join("ptmx"), 5, 2)?;
-    check_errno(open_at(&elsewhere, RW), Errno::ENOENT, "open with no pts beside")
+    check_errno(
+        open_at(&elsewhere, RW),
+        Errno::ENOENT,
+        "open with no pts beside",
+    )
 }
 
 fn ptmx_device_beside_other_driver(ctx: &Ctx) -> Outcome {

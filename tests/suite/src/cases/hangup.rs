@@ -32,7 +32,8 @@ cases! { "hangup":
 
 /// Makes the pty this session's controlling terminal, and gives the file.
 fn ctty(pty: &Pty) -> anyhow::Result<std::os::fd::OwnedFd> {
-    pty.try_slave(OFlag::O_RDWR).context("open the slave as a controlling terminal")
+    pty.try_slave(OFlag::O_RDWR)
+        .context("open the slave as a controlling terminal")
 }
 
 fn close_master_copy(pty: &Pty) {
@@ -67,7 +68,11 @@ fn master_close_takes_ctty(ctx: &Ctx) -> Outcome {
         let by_name = open_at("/dev/tty".as_ref(), OFlag::O_RDWR).context("/dev/tty")?;
         ready.open()?;
         signals::expect(SIGHUP)?;
-        check_errno(open_at("/dev/tty".as_ref(), OFlag::O_RDWR), Errno::ENXIO, "/dev/tty afterwards")?;
+        check_errno(
+            open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
+            Errno::ENXIO,
+            "/dev/tty afterwards",
+        )?;
         for fd in [&tty, &by_name] {
             check_eq!(Ok(Vec::new()), io::read_now(fd, 1), "read");
             check_errno(io::write_now(fd, b"x"), Errno::EIO, "write")?;
@@ -92,7 +97,10 @@ fn master_close_spares_foreground(ctx: &Ctx) -> Outcome {
             ioctl::set(&tty, TIOCSPGRP, nix::unistd::getpid().as_raw()).context("TIOCSPGRP")?;
             ready.open()?;
             hung_up.pass()?;
-            check!(!signals::pending(SIGHUP)?, "the foreground group got SIGHUP");
+            check!(
+                !signals::pending(SIGHUP)?,
+                "the foreground group got SIGHUP"
+            );
             Ok(())
         })?;
         signals::expect(SIGHUP)?;
@@ -110,9 +118,14 @@ fn slave_close_signals_nobody(ctx: &Ctx) -> Outcome {
         signals::block(&[SIGHUP])?;
         let slave = ctty(&pty)?;
         drop(slave);
-        check_errno(io::read_now(&pty.master, 1), Errno::EIO, "the master's read")?;
+        check_errno(
+            io::read_now(&pty.master, 1),
+            Errno::EIO,
+            "the master's read",
+        )?;
         check!(!signals::pending(SIGHUP)?, "SIGHUP");
-        open_at("/dev/tty".as_ref(), OFlag::O_RDWR).context("the controlling terminal is still there")?;
+        open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
+            .context("the controlling terminal is still there")?;
         Ok(())
     })?
     .succeed()
@@ -129,9 +142,16 @@ fn vhangup_syscall(ctx: &Ctx) -> Outcome {
         signals::expect(SIGCONT)?;
         check_eq!(Ok(Vec::new()), io::read_now(&slave, 1), "slave's read");
         check_errno(io::write_now(&slave, b"x"), Errno::EIO, "slave's write")?;
-        check_errno(open_at("/dev/tty".as_ref(), OFlag::O_RDWR), Errno::ENXIO, "/dev/tty")?;
+        check_errno(
+            open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
+            Errno::ENXIO,
+            "/dev/tty",
+        )?;
         drop(slave);
-        check!(io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP), "no POLLHUP at the master");
+        check!(
+            io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
+            "no POLLHUP at the master"
+        );
         Ok(())
     })?
     .succeed()
@@ -144,12 +164,23 @@ fn tiocvhangup_on_slave(ctx: &Ctx) -> Outcome {
     for fd in [&slave, &second] {
         check_eq!(Ok(Vec::new()), io::read_now(fd, 1), "read");
         check_errno(io::write_now(fd, b"x"), Errno::EIO, "write")?;
-        check!(io::events(fd, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP), "no POLLHUP");
+        check!(
+            io::events(fd, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
+            "no POLLHUP"
+        );
     }
     io::set_nonblock(&pty.master, true)?;
-    check_errno(io::read_now(&pty.master, 1), Errno::EAGAIN, "the master while hung-up files are open")?;
+    check_errno(
+        io::read_now(&pty.master, 1),
+        Errno::EAGAIN,
+        "the master while hung-up files are open",
+    )?;
     drop((slave, second));
-    check_errno(io::read_now(&pty.master, 1), Errno::EIO, "the master afterwards")
+    check_errno(
+        io::read_now(&pty.master, 1),
+        Errno::EIO,
+        "the master afterwards",
+    )
 }
 
 fn tiocvhangup_on_master(ctx: &Ctx) -> Outcome {
@@ -157,8 +188,16 @@ fn tiocvhangup_on_master(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&fs)?;
     let slave = pty.slave()?;
     ioctl::call(&pty.master, TIOCVHANGUP, 0).context("TIOCVHANGUP")?;
-    check_eq!(Ok(Vec::new()), io::read_now(&pty.master, 1), "the master's read");
-    check_errno(io::write_now(&pty.master, b"x"), Errno::EIO, "the master's write")?;
+    check_eq!(
+        Ok(Vec::new()),
+        io::read_now(&pty.master, 1),
+        "the master's read"
+    );
+    check_errno(
+        io::write_now(&pty.master, b"x"),
+        Errno::EIO,
+        "the master's write",
+    )?;
     check!(fs.has(0), "the node went with the hangup");
     drop(pty);
     check!(!fs.has(0), "the node outlived the master");
@@ -170,8 +209,16 @@ fn tiocvhangup_needs_privilege(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     child(|| {
         become_user(1000)?;
-        check_errno(ioctl::call(&slave, TIOCVHANGUP, 0), Errno::EPERM, "on the slave")?;
-        check_errno(ioctl::call(&pty.master, TIOCVHANGUP, 0), Errno::EPERM, "on the master")
+        check_errno(
+            ioctl::call(&slave, TIOCVHANGUP, 0),
+            Errno::EPERM,
+            "on the slave",
+        )?;
+        check_errno(
+            ioctl::call(&pty.master, TIOCVHANGUP, 0),
+            Errno::EPERM,
+            "on the master",
+        )
     })?
     .succeed()
 }
@@ -197,7 +244,11 @@ fn leader_exit_signals_foreground(ctx: &Ctx) -> Outcome {
             signals::block(&[SIGHUP])?;
             armed.open()?;
             signals::expect(SIGHUP)?;
-            check_errno(open_at("/dev/tty".as_ref(), OFlag::O_RDWR), Errno::ENXIO, "/dev/tty")?;
+            check_errno(
+                open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
+                Errno::ENXIO,
+                "/dev/tty",
+            )?;
             saw.open()
         })?;
         armed.pass()?;
@@ -214,7 +265,13 @@ fn leader_exit_keeps_slave_open(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"alive\n")?;
     io::expect(&pty.master, b"alive\r\n")?;
     // The terminal is free for another session.
-    session(|| ctty(&pty).map(drop).and_then(|()| Ok(drop(open_at("/dev/tty".as_ref(), OFlag::O_RDWR)?))))?.succeed()
+    session(|| {
+        ctty(&pty)?;
+        open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
+            .map(drop)
+            .context("/dev/tty")
+    })?
+    .succeed()
 }
 
 fn hung_up_ioctl(ctx: &Ctx) -> Outcome {
@@ -231,7 +288,11 @@ fn hangup_resets_nothing_for_node(ctx: &Ctx) -> Outcome {
     let slave = pty.slave()?;
     ioctl::call(&slave, TIOCVHANGUP, 0).context("TIOCVHANGUP")?;
     let after = fs.stat(0)?;
-    check_eq!((before.st_ino, before.st_mode, before.st_rdev), (after.st_ino, after.st_mode, after.st_rdev), "the node");
+    check_eq!(
+        (before.st_ino, before.st_mode, before.st_rdev),
+        (after.st_ino, after.st_mode, after.st_rdev),
+        "the node"
+    );
     check_eq!(0, ioctl::get(&pty.master, ioctl::TIOCGPTN)?, "index");
     Ok(())
 }

@@ -32,8 +32,11 @@ struct Watch(Inotify);
 
 impl Watch {
     fn on(path: &Path, events: AddWatchFlags) -> Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context("inotify_init")?;
-        inotify.add_watch(path, events).context("inotify_add_watch")?;
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+            .context("inotify_init")?;
+        inotify
+            .add_watch(path, events)
+            .context("inotify_add_watch")?;
         Ok(Self(inotify))
     }
 
@@ -42,7 +45,8 @@ impl Watch {
         use std::os::fd::AsFd;
         let mut all = Vec::new();
         while all.len() < count {
-            io::wait_for(&self.0.as_fd(), PollFlags::POLLIN).with_context(|| format!("after {all:?}"))?;
+            io::wait_for(&self.0.as_fd(), PollFlags::POLLIN)
+                .with_context(|| format!("after {all:?}"))?;
             all.extend(self.now()?);
         }
         Ok(all)
@@ -53,7 +57,14 @@ impl Watch {
         match self.0.read_events() {
             Ok(events) => Ok(events
                 .into_iter()
-                .map(|e| (e.mask, e.name.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()))
+                .map(|e| {
+                    (
+                        e.mask,
+                        e.name
+                            .map(|n| n.to_string_lossy().into_owned())
+                            .unwrap_or_default(),
+                    )
+                })
                 .collect()),
             Err(Errno::EAGAIN) => Ok(Vec::new()),
             Err(e) => Err(e).context("read events"),
@@ -74,7 +85,11 @@ fn create_and_delete(ctx: &Ctx) -> Outcome {
     drop(a);
     drop(b);
     let (create, delete) = (AddWatchFlags::IN_CREATE, AddWatchFlags::IN_DELETE);
-    check_eq!(named(&[(create, "0"), (create, "1"), (delete, "0"), (delete, "1")]), watch.take(4)?, "events");
+    check_eq!(
+        named(&[(create, "0"), (create, "1"), (delete, "0"), (delete, "1")]),
+        watch.take(4)?,
+        "events"
+    );
     Ok(())
 }
 
@@ -87,7 +102,9 @@ fn delete_comes_after_the_node(ctx: &Ctx) -> Outcome {
         let closer = std::thread::spawn(move || drop(pty));
         watch.take(1)?;
         let opened = open_at(&path, OFlag::O_RDWR | OFlag::O_NOCTTY);
-        closer.join().map_err(|_| anyhow::anyhow!("the thread panicked"))?;
+        closer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the thread panicked"))?;
         check_errno(opened, Errno::ENOENT, "open by the watcher")?;
     }
     Ok(())
@@ -110,8 +127,14 @@ fn create_comes_with_the_node(ctx: &Ctx) -> Outcome {
         let events = watch.take(1)?;
         let found = fs.stat(&events[0].1);
         gate.wait();
-        opener.join().map_err(|_| anyhow::anyhow!("the thread panicked"))??;
-        check_eq!(libc::S_IFCHR, found.context("stat by the watcher")?.st_mode & libc::S_IFMT, "type");
+        opener
+            .join()
+            .map_err(|_| anyhow::anyhow!("the thread panicked"))??;
+        check_eq!(
+            libc::S_IFCHR,
+            found.context("stat by the watcher")?.st_mode & libc::S_IFMT,
+            "type"
+        );
     }
     Ok(())
 }
@@ -134,14 +157,30 @@ fn slave_is_not(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&fs)?;
     let watch = Watch::on(&pty.path, AddWatchFlags::IN_ALL_EVENTS)?;
     let slave = pty.slave()?;
-    check_eq!(named(&[(AddWatchFlags::IN_OPEN, "")]), watch.take(1)?, "events of open");
+    check_eq!(
+        named(&[(AddWatchFlags::IN_OPEN, "")]),
+        watch.take(1)?,
+        "events of open"
+    );
     io::write_all(&slave, b"x")?;
-    check_eq!(named(&[(AddWatchFlags::IN_MODIFY, "")]), watch.take(1)?, "events of write");
+    check_eq!(
+        named(&[(AddWatchFlags::IN_MODIFY, "")]),
+        watch.take(1)?,
+        "events of write"
+    );
     io::write_all(&pty.master, b"y\n")?;
     io::expect_read(&slave, b"y\n")?;
-    check_eq!(named(&[(AddWatchFlags::IN_ACCESS, "")]), watch.take(1)?, "events of read");
+    check_eq!(
+        named(&[(AddWatchFlags::IN_ACCESS, "")]),
+        watch.take(1)?,
+        "events of read"
+    );
     drop(slave);
-    check_eq!(named(&[(AddWatchFlags::IN_CLOSE_WRITE, "")]), watch.take(1)?, "events of close");
+    check_eq!(
+        named(&[(AddWatchFlags::IN_CLOSE_WRITE, "")]),
+        watch.take(1)?,
+        "events of close"
+    );
     Ok(())
 }
 
@@ -151,18 +190,28 @@ fn chmod_of_a_node(ctx: &Ctx) -> Outcome {
     let watch = Watch::on(&fs.path, AddWatchFlags::IN_ATTRIB)?;
     for name in ["0", "ptmx"] {
         fs::set_permissions(fs.join(name), fs::Permissions::from_mode(0o600)).context("chmod")?;
-        check_eq!(named(&[(AddWatchFlags::IN_ATTRIB, name)]), watch.take(1)?, "events");
+        check_eq!(
+            named(&[(AddWatchFlags::IN_ATTRIB, name)]),
+            watch.take(1)?,
+            "events"
+        );
     }
     Ok(())
 }
 
 fn watch_on_a_slave(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    let watch = Watch::on(&pty.path, AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_ATTRIB)?;
+    let watch = Watch::on(
+        &pty.path,
+        AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_ATTRIB,
+    )?;
     drop(pty);
     check_eq!(named(&[]), watch.now()?, "events when the node goes");
     drop(slave);
-    let end = named(&[(AddWatchFlags::IN_DELETE_SELF, ""), (AddWatchFlags::IN_IGNORED, "")]);
+    let end = named(&[
+        (AddWatchFlags::IN_DELETE_SELF, ""),
+        (AddWatchFlags::IN_IGNORED, ""),
+    ]);
     check_eq!(end, watch.take(2)?, "events when the slave is closed");
     Ok(())
 }
@@ -173,7 +222,10 @@ fn reuse_of_an_index(ctx: &Ctx) -> Outcome {
     for _ in 0..10 {
         drop(Pty::locked(&fs)?);
     }
-    let once = named(&[(AddWatchFlags::IN_CREATE, "0"), (AddWatchFlags::IN_DELETE, "0")]);
+    let once = named(&[
+        (AddWatchFlags::IN_CREATE, "0"),
+        (AddWatchFlags::IN_DELETE, "0"),
+    ]);
     let want: Vec<_> = std::iter::repeat_n(once, 10).flatten().collect();
     check_eq!(want, watch.take(20)?, "events");
     Ok(())
@@ -184,6 +236,10 @@ fn unmount(ctx: &Ctx) -> Outcome {
     let watch = Watch::on(&fs.path, NAMES | AddWatchFlags::IN_UNMOUNT)?;
     fs.umount().context("umount")?;
     let seen = watch.take(2)?;
-    check!(seen.iter().any(|(e, _)| e.contains(AddWatchFlags::IN_UNMOUNT)), "events: {seen:?}");
+    check!(
+        seen.iter()
+            .any(|(e, _)| e.contains(AddWatchFlags::IN_UNMOUNT)),
+        "events: {seen:?}"
+    );
     Ok(())
 }

@@ -3,13 +3,14 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Context};
 use nix::errno::Errno;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq};
+use crate::fixture::pass::{receive_fd, send_fd, sockets};
 use crate::fixture::process::child;
-use crate::fixture::{io, pair, term, Pty};
+use crate::fixture::{io, pair, raw_pair};
 
 cases! { "integrity":
     to_master => "a megabyte from slave to master arrives as it was written",
@@ -53,12 +54,6 @@ impl Stream {
     }
 }
 
-fn raw_pair(ctx: &Ctx) -> Result<(Pty, OwnedFd)> {
-    let (pty, slave) = pair(ctx)?;
-    term::raw(&slave)?;
-    Ok((pty, slave))
-}
-
 /// Reads as many bytes as `want` has, and says where the first difference is.
 fn same(fd: &impl AsFd, want: &[u8]) -> Outcome {
     let got = io::read_n(fd, want.len())?;
@@ -74,7 +69,11 @@ fn one_way(from: &OwnedFd, to: &OwnedFd, n: usize, seed: u64) -> Outcome {
     same(to, &bytes)?;
     writer.succeed()?;
     io::set_nonblock(to, true)?;
-    crate::check::check_errno(io::read_now(to, 1), Errno::EAGAIN, "read of more than was written")
+    crate::check::check_errno(
+        io::read_now(to, 1),
+        Errno::EAGAIN,
+        "read of more than was written",
+    )
 }
 
 fn to_master(ctx: &Ctx) -> Outcome {
@@ -102,7 +101,9 @@ fn both_ways_at_once(ctx: &Ctx) -> Outcome {
 fn with_echo(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     let mut random = Stream::new(5);
-    let lines: String = (0..2000).map(|i| format!("{i} {:x}\n", random.number() >> (i % 60))).collect();
+    let lines: String = (0..2000)
+        .map(|i| format!("{i} {:x}\n", random.number() >> (i % 60)))
+        .collect();
     let reader = child(|| same(&slave, lines.as_bytes()))?;
     // No more at once than there is room for its echo.
     let all: Vec<&str> = lines.split_inclusive('\n').collect();
@@ -117,14 +118,34 @@ fn output_against_echo(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     // Typed letters are small, printed ones large.
     let mut random = Stream::new(6);
-    let mut text = |base: u8| -> Vec<u8> { (0..40_000).map(|_| base + (random.number() % 26) as u8).collect() };
+    let mut text = |base: u8| -> Vec<u8> {
+        (0..40_000)
+            .map(|_| base + (random.number() % 26) as u8)
+            .collect()
+    };
     let (mut typed, printed) = (text(b'a'), text(b'A'));
-    typed.iter_mut().skip(79).step_by(80).for_each(|b| *b = b'\n');
+    typed
+        .iter_mut()
+        .skip(79)
+        .step_by(80)
+        .for_each(|b| *b = b'\n');
     let done = crate::fixture::process::Gate::new()?;
     let then = |outcome: Outcome| outcome.and_then(|()| done.open());
     let others = [
-        child(|| then(typed.chunks(80).try_for_each(|line| io::write_all(&pty.master, line))))?,
-        child(|| then(printed.chunks(77).try_for_each(|part| io::write_all(&slave, part))))?,
+        child(|| {
+            then(
+                typed
+                    .chunks(80)
+                    .try_for_each(|line| io::write_all(&pty.master, line)),
+            )
+        })?,
+        child(|| {
+            then(
+                printed
+                    .chunks(77)
+                    .try_for_each(|part| io::write_all(&slave, part)),
+            )
+        })?,
         child(|| then(same(&slave, &typed)))?,
         // Echo that still waits when all three are done is sent before what is printed next.
         child(|| {
@@ -142,7 +163,10 @@ fn output_against_echo(ctx: &Ctx) -> Outcome {
     // Where echo had no room some of it was dropped, but none came twice or too early.
     let mut rest = typed.iter();
     for byte in small.iter().filter(|b| !b"\r|".contains(b)) {
-        check!(rest.any(|b| b == byte), "the echo is not in the order in which it was typed");
+        check!(
+            rest.any(|b| b == byte),
+            "the echo is not in the order in which it was typed"
+        );
     }
     Ok(())
 }
@@ -156,17 +180,27 @@ fn two_writers_of(from: &OwnedFd, to: &OwnedFd, size: usize) -> Outcome {
         r
     };
     let writers = [b'A', b'B'].map(|writer| {
-        child(|| (0..RECORDS).try_for_each(|n| {
-            check_eq!(Ok(size), io::write_now(from, record(writer, n)), "write of a record");
-            Ok(())
-        }))
+        child(|| {
+            (0..RECORDS).try_for_each(|n| {
+                check_eq!(
+                    Ok(size),
+                    io::write_now(from, record(writer, n)),
+                    "write of a record"
+                );
+                Ok(())
+            })
+        })
     });
     let mut next = [0, 0];
     for _ in 0..2 * RECORDS {
         let got = io::read_n(to, size)?;
         let who = usize::from(got[0].wrapping_sub(b'A'));
         check!(who < 2, "a record begins with {:?}", io::text(&got[..8]));
-        check!(got == record(got[0], next[who]), "a record came mixed: {:?}", io::text(&got));
+        check!(
+            got == record(got[0], next[who]),
+            "a record came mixed: {:?}",
+            io::text(&got)
+        );
         next[who] += 1;
     }
     for writer in writers {
@@ -204,8 +238,16 @@ fn odd_sizes(ctx: &Ctx) -> Outcome {
         let mut sizes = Stream::new(seed + 20);
         let mut at = 0;
         while at < bytes.len() {
-            let part = io::read_some(to, (sizes.number() as usize % 700 + 1).min(bytes.len() - at))?.context("read")?;
-            check!(part == bytes[at..at + part.len()], "a difference within {} bytes after {at}", part.len());
+            let part = io::read_some(
+                to,
+                (sizes.number() as usize % 700 + 1).min(bytes.len() - at),
+            )?
+            .context("read")?;
+            check!(
+                part == bytes[at..at + part.len()],
+                "a difference within {} bytes after {at}",
+                part.len()
+            );
             at += part.len();
         }
         writer.succeed()?;
@@ -218,14 +260,27 @@ fn readv_and_writev(ctx: &Ctx) -> Outcome {
     use std::io::{IoSlice, IoSliceMut};
     let (pty, slave) = raw_pair(ctx)?;
     for (from, to) in [(&slave, &pty.master), (&pty.master, &slave)] {
-        let parts = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"two "), IoSlice::new(b"three")];
+        let parts = [
+            IoSlice::new(b"one "),
+            IoSlice::new(b""),
+            IoSlice::new(b"two "),
+            IoSlice::new(b"three"),
+        ];
         check_eq!(Ok(13), writev(from, &parts), "writev");
         crate::fixture::wait::until("the bytes", || {
             Ok(crate::fixture::ioctl::get(to, crate::fixture::ioctl::TIOCINQ)? == 13)
         })?;
         let (mut a, mut b) = ([0; 5], [0; 50]);
-        check_eq!(Ok(13), readv(to, &mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]), "readv");
-        check_eq!(("one t", "wo three"), (&*io::text(&a), &*io::text(&b[..8])), "bytes");
+        check_eq!(
+            Ok(13),
+            readv(to, &mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]),
+            "readv"
+        );
+        check_eq!(
+            ("one t", "wo three"),
+            (&*io::text(&a), &*io::text(&b[..8])),
+            "bytes"
+        );
     }
     Ok(())
 }
@@ -266,7 +321,14 @@ fn sendfile_to_pty(ctx: &Ctx) -> Outcome {
             while left > 0 {
                 use std::os::fd::AsRawFd;
                 // SAFETY: a null offset means the file's own.
-                let n = unsafe { libc::sendfile(from.as_raw_fd(), file.as_raw_fd(), std::ptr::null_mut(), left) };
+                let n = unsafe {
+                    libc::sendfile(
+                        from.as_raw_fd(),
+                        file.as_raw_fd(),
+                        std::ptr::null_mut(),
+                        left,
+                    )
+                };
                 left -= Errno::result(n).context("sendfile")? as usize;
             }
             Ok(())
@@ -278,33 +340,40 @@ fn sendfile_to_pty(ctx: &Ctx) -> Outcome {
 }
 
 fn descriptor_passed(ctx: &Ctx) -> Outcome {
-    let (there, here) = std::os::unix::net::UnixDatagram::pair().context("socketpair")?;
+    let (there, here) = sockets()?;
     let maker = child(|| {
         let (pty, slave) = raw_pair(ctx)?;
-        super::send_fd(&there, &pty.master)?;
-        super::send_fd(&there, &slave)
+        send_fd(&there, &pty.master)?;
+        send_fd(&there, &slave)
     })?;
     maker.succeed()?;
-    let (master, slave) = (super::receive_fd(&here)?, super::receive_fd(&here)?);
+    let (master, slave) = (receive_fd(&here)?, receive_fd(&here)?);
     io::write_all(&slave, b"up")?;
     io::expect(&master, b"up")?;
     io::write_all(&master, b"down")?;
     io::expect(&slave, b"down")?;
     drop(slave);
-    crate::check::check_errno(io::read_now(&master, 1), Errno::EIO, "read after the slave closed")
+    crate::check::check_errno(
+        io::read_now(&master, 1),
+        Errno::EIO,
+        "read after the slave closed",
+    )
 }
 
 fn descriptor_in_flight(ctx: &Ctx) -> Outcome {
-    let (there, here) = std::os::unix::net::UnixDatagram::pair().context("socketpair")?;
+    let (there, here) = sockets()?;
     let (pty, slave) = raw_pair(ctx)?;
-    super::send_fd(&there, &pty.master)?;
+    send_fd(&there, &pty.master)?;
     let path = pty.path.clone();
     drop(pty);
-    check!(path.exists(), "the node went while the master was in flight");
+    check!(
+        path.exists(),
+        "the node went while the master was in flight"
+    );
     io::write_all(&slave, b"kept")?;
-    let master = super::receive_fd(&here)?;
+    let master = receive_fd(&here)?;
     io::expect(&master, b"kept")?;
-    super::send_fd(&there, &master)?;
+    send_fd(&there, &master)?;
     drop(master);
     // A socket that is closed with a descriptor in it closes the descriptor.
     drop((there, here));
@@ -323,7 +392,10 @@ fn closed_in_child(ctx: &Ctx) -> Outcome {
     })?;
     let path = pty.path.clone();
     drop(pty);
-    check!(path.exists(), "the node went while another process had the master");
+    check!(
+        path.exists(),
+        "the node went while another process had the master"
+    );
     go.open()?;
     keeper.succeed()?;
     check!(!path.exists(), "the node outlived the last process");

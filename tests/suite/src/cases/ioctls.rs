@@ -11,8 +11,8 @@ use nix::sys::stat::{makedev, mknod, Mode, SFlag};
 use crate::case::{cases, Ctx, Outcome, Skip};
 use crate::check::{check_eq, check_errno};
 use crate::fixture::ioctl::{
-    self, TCSBRK, TCSBRKP, TIOCCBRK, TIOCCONS, TIOCEXCL, TIOCGETD, TIOCGEXCL, TIOCINQ, TIOCMGET, TIOCNXCL, TIOCSBRK, TIOCSETD, TIOCSTI,
-    TIOCVHANGUP,
+    self, TCSBRK, TCSBRKP, TIOCCBRK, TIOCCONS, TIOCEXCL, TIOCGETD, TIOCGEXCL, TIOCINQ, TIOCMGET,
+    TIOCNXCL, TIOCSBRK, TIOCSETD, TIOCSTI, TIOCVHANGUP,
 };
 use crate::fixture::mount::open_at;
 use crate::fixture::process::{become_user, child};
@@ -69,9 +69,14 @@ fn tiocsti_on_master(ctx: &Ctx) -> Outcome {
 
 fn tiocsti_unprivileged(ctx: &Ctx) -> Outcome {
     let (_pty, slave) = pair(ctx)?;
-    check_errno(ioctl::call(&slave, TIOCSTI, 0), Errno::EFAULT, "a bad address")?;
+    check_errno(
+        ioctl::call(&slave, TIOCSTI, 0),
+        Errno::EFAULT,
+        "a bad address",
+    )?;
     // EIO where the kernel has the old ways turned off, else EPERM, since it is not the caller's terminal.
-    let legacy = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").is_ok_and(|s| s.trim() == "1");
+    let legacy =
+        std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").is_ok_and(|s| s.trim() == "1");
     let want = if legacy { Errno::EPERM } else { Errno::EIO };
     child(|| {
         become_user(1000)?;
@@ -87,7 +92,11 @@ fn exclusive(ctx: &Ctx) -> Outcome {
         child(|| {
             become_user(1000)?;
             match want {
-                Some(errno) => check_errno(pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY), errno, "open as a user"),
+                Some(errno) => check_errno(
+                    pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY),
+                    errno,
+                    "open as a user",
+                ),
                 None => pty.slave().map(drop),
             }
         })?
@@ -100,7 +109,11 @@ fn exclusive(ctx: &Ctx) -> Outcome {
     as_user(Some(Errno::EBUSY))?;
     pty.slave().context("open as root")?;
     ioctl::call(&slave, TIOCNXCL, 0).context("TIOCNXCL")?;
-    check_eq!(Ok(0), ioctl::get(&slave, TIOCGEXCL), "TIOCGEXCL after TIOCNXCL");
+    check_eq!(
+        Ok(0),
+        ioctl::get(&slave, TIOCGEXCL),
+        "TIOCGEXCL after TIOCNXCL"
+    );
     as_user(None)
 }
 
@@ -123,7 +136,11 @@ fn bad_line_discipline(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     for fd in [&pty.master, &slave] {
         for number in [-1, 31, 1000] {
-            check_errno(ioctl::set(fd, TIOCSETD, number), Errno::EINVAL, &format!("TIOCSETD {number}"))?;
+            check_errno(
+                ioctl::set(fd, TIOCSETD, number),
+                Errno::EINVAL,
+                &format!("TIOCSETD {number}"),
+            )?;
         }
         check_errno(ioctl::call(fd, TIOCSETD, 0), Errno::EFAULT, "a bad address")?;
     }
@@ -153,15 +170,27 @@ fn discipline_keeps_settings(ctx: &Ctx) -> Outcome {
     ioctl::set(&slave, TIOCSETD, N_NULL).context("TIOCSETD N_NULL")?;
     ioctl::set(&slave, TIOCSETD, N_TTY).context("TIOCSETD N_TTY")?;
     let t = term::get(&slave)?;
-    check_eq!((0, b'#'), (t.c_lflag & libc::ECHO, t.c_cc[libc::VERASE]), "settings");
+    check_eq!(
+        (0, b'#'),
+        (t.c_lflag & libc::ECHO, t.c_cc[libc::VERASE]),
+        "settings"
+    );
     Ok(())
 }
 
 fn master_discipline(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     ioctl::set(&pty.master, TIOCSETD, N_NULL).context("TIOCSETD N_NULL")?;
-    check_eq!(Ok(N_NULL), ioctl::get(&pty.master, TIOCGETD), "TIOCGETD of the master");
-    check_eq!(Ok(N_TTY), ioctl::get(&slave, TIOCGETD), "TIOCGETD of the slave");
+    check_eq!(
+        Ok(N_NULL),
+        ioctl::get(&pty.master, TIOCGETD),
+        "TIOCGETD of the master"
+    );
+    check_eq!(
+        Ok(N_TTY),
+        ioctl::get(&slave, TIOCGETD),
+        "TIOCGETD of the slave"
+    );
     check_errno(io::read_now(&pty.master, 1), Errno::EOPNOTSUPP, "read")?;
     ioctl::set(&pty.master, TIOCSETD, N_TTY).context("TIOCSETD N_TTY")?;
     io::write_all(&slave, b"out\n")?;
@@ -175,14 +204,28 @@ fn console(ctx: &Ctx) -> Outcome {
     let (pty, other) = (Pty::open(&fs)?, Pty::open(&fs)?);
     let (slave, second) = (pty.slave()?, other.slave()?);
     let node = ctx.work.join("console");
-    mknod(&node, SFlag::S_IFCHR, Mode::S_IRUSR | Mode::S_IWUSR, makedev(5, 1)).context("mknod")?;
+    mknod(
+        &node,
+        SFlag::S_IFCHR,
+        Mode::S_IRUSR | Mode::S_IWUSR,
+        makedev(5, 1),
+    )
+    .context("mknod")?;
     let Ok(console) = open_at(&node, OFlag::O_RDWR | OFlag::O_NOCTTY) else {
         anyhow::bail!(Skip("this machine has no console".into()));
     };
-    check_errno(ioctl::call(&pty.master, TIOCCONS, 0), Errno::EINVAL, "TIOCCONS on the master")?;
+    check_errno(
+        ioctl::call(&pty.master, TIOCCONS, 0),
+        Errno::EINVAL,
+        "TIOCCONS on the master",
+    )?;
     ioctl::call(&slave, TIOCCONS, 0).context("TIOCCONS")?;
     let redirected = || -> Outcome {
-        check_errno(ioctl::call(&second, TIOCCONS, 0), Errno::EBUSY, "a second TIOCCONS")?;
+        check_errno(
+            ioctl::call(&second, TIOCCONS, 0),
+            Errno::EBUSY,
+            "a second TIOCCONS",
+        )?;
         io::write_all(&console, b"to the console\n")?;
         io::expect(&pty.master, b"to the console\r\n")
     };
@@ -196,7 +239,9 @@ fn console(ctx: &Ctx) -> Outcome {
     drop(pty);
     let last = other.slave()?;
     ioctl::call(&last, TIOCCONS, 0).context("TIOCCONS after the master closed")?;
-    ioctl::call(&console, TIOCCONS, 0).map(drop).context("TIOCCONS on the console")
+    ioctl::call(&console, TIOCCONS, 0)
+        .map(drop)
+        .context("TIOCCONS on the console")
 }
 
 fn console_unprivileged(ctx: &Ctx) -> Outcome {
@@ -211,12 +256,23 @@ fn console_unprivileged(ctx: &Ctx) -> Outcome {
 fn breaks(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     for fd in [&pty.master, &slave] {
-        for (request, arg) in [(TCSBRK, 0), (TCSBRK, 1), (TCSBRKP, 0), (TCSBRKP, 100), (TIOCSBRK, 0), (TIOCCBRK, 0)] {
+        for (request, arg) in [
+            (TCSBRK, 0),
+            (TCSBRK, 1),
+            (TCSBRKP, 0),
+            (TCSBRKP, 100),
+            (TIOCSBRK, 0),
+            (TIOCCBRK, 0),
+        ] {
             ioctl::call(fd, request, arg).with_context(|| format!("{request:#x} {arg}"))?;
         }
     }
     io::set_nonblock(&pty.master, true)?;
-    check_errno(io::read_now(&pty.master, 1), Errno::EAGAIN, "what the master reads")
+    check_errno(
+        io::read_now(&pty.master, 1),
+        Errno::EAGAIN,
+        "what the master reads",
+    )
 }
 
 fn tcdrain(ctx: &Ctx) -> Outcome {
@@ -237,8 +293,16 @@ fn modem_lines(ctx: &Ctx) -> Outcome {
         check_errno(ioctl::get(fd, TIOCMGET), Errno::ENOTTY, "TIOCMGET")?;
         check_errno(ioctl::set(fd, libc::TIOCMSET, 0), Errno::ENOTTY, "TIOCMSET")?;
         check_errno(ioctl::set(fd, libc::TIOCMBIS, 2), Errno::ENOTTY, "TIOCMBIS")?;
-        check_errno(ioctl::call(fd, TIOCGICOUNT, 0), Errno::ENOTTY, "TIOCGICOUNT")?;
-        check_errno(ioctl::call(fd, TIOCGSERIAL, 0), Errno::ENOTTY, "TIOCGSERIAL")?;
+        check_errno(
+            ioctl::call(fd, TIOCGICOUNT, 0),
+            Errno::ENOTTY,
+            "TIOCGICOUNT",
+        )?;
+        check_errno(
+            ioctl::call(fd, TIOCGSERIAL, 0),
+            Errno::ENOTTY,
+            "TIOCGSERIAL",
+        )?;
     }
     Ok(())
 }
@@ -248,7 +312,11 @@ fn soft_carrier(ctx: &Ctx) -> Outcome {
     check_eq!(Ok(0), ioctl::get(&pty.master, TIOCGSOFTCAR), "at first");
     ioctl::set(&slave, TIOCSSOFTCAR, 1).ok();
     let set = term::get(&slave)?.c_cflag & libc::CLOCAL != 0;
-    check_eq!(Ok(i32::from(set)), ioctl::get(&pty.master, TIOCGSOFTCAR), "after TIOCSSOFTCAR");
+    check_eq!(
+        Ok(i32::from(set)),
+        ioctl::get(&pty.master, TIOCGSOFTCAR),
+        "after TIOCSSOFTCAR"
+    );
     check_eq!(true, set, "CLOCAL");
     Ok(())
 }
@@ -257,7 +325,11 @@ fn unknown(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     for fd in [&pty.master, &slave] {
         for request in [0x54ff, 0xdead_beef, 0x8008_1272, 0] {
-            check_errno(ioctl::call(fd, request, 0), Errno::ENOTTY, &format!("{request:#x}"))?;
+            check_errno(
+                ioctl::call(fd, request, 0),
+                Errno::ENOTTY,
+                &format!("{request:#x}"),
+            )?;
         }
     }
     Ok(())
@@ -279,11 +351,17 @@ fn old_termio(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     let mut t = Termio::default();
     // SAFETY: the struct is the one that the request fills.
-    Errno::result(unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TCGETA, &mut t) }).context("TCGETA")?;
-    check_eq!((u32::from(t.lflag), 3), (term::get(&slave)?.c_lflag & 0xffff, t.cc[0]), "c_lflag and VINTR");
+    Errno::result(unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TCGETA, &mut t) })
+        .context("TCGETA")?;
+    check_eq!(
+        (u32::from(t.lflag), 3),
+        (term::get(&slave)?.c_lflag & 0xffff, t.cc[0]),
+        "c_lflag and VINTR"
+    );
     t.lflag &= !(libc::ECHO as u16);
     // SAFETY: as above.
-    Errno::result(unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TCSETA, &t) }).context("TCSETA")?;
+    Errno::result(unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TCSETA, &t) })
+        .context("TCSETA")?;
     check_eq!(0, term::get(&slave)?.c_lflag & libc::ECHO, "ECHO");
     Ok(())
 }
@@ -303,9 +381,14 @@ fn arbitrary_speed(ctx: &Ctx) -> Outcome {
     t.c_cflag = (t.c_cflag & !libc::CBAUD) | libc::BOTHER;
     (t.c_ispeed, t.c_ospeed) = (12345, 12345);
     // SAFETY: the struct is the one that the request reads.
-    Errno::result(unsafe { libc::ioctl(slave.as_raw_fd(), libc::TCSETS2, &t) }).context("TCSETS2")?;
+    Errno::result(unsafe { libc::ioctl(slave.as_raw_fd(), libc::TCSETS2, &t) })
+        .context("TCSETS2")?;
     let t = get(&pty.master)?;
-    check_eq!((12345, 12345, libc::BOTHER), (t.c_ispeed, t.c_ospeed, t.c_cflag & libc::CBAUD), "speeds");
+    check_eq!(
+        (12345, 12345, libc::BOTHER),
+        (t.c_ispeed, t.c_ospeed, t.c_cflag & libc::CBAUD),
+        "speeds"
+    );
     Ok(())
 }
 
@@ -313,5 +396,7 @@ fn inq_by_name_fionread(ctx: &Ctx) -> Outcome {
     check_eq!(TIOCINQ, libc::FIONREAD, "the request numbers");
     let (pty, slave) = pair(ctx)?;
     io::write_all(&slave, b"abc")?;
-    crate::fixture::wait::until("the bytes", || Ok(ioctl::get(&pty.master, libc::FIONREAD)? == 3))
+    crate::fixture::wait::until("the bytes", || {
+        Ok(ioctl::get(&pty.master, libc::FIONREAD)? == 3)
+    })
 }

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use super::try_ptmx;
 use crate::case::{cases, Ctx, Outcome, Skip};
 use crate::check::{check, check_eq, check_errno};
+use crate::fixture::pass::{receive_fd, send_fd, sockets};
 use crate::fixture::process::{become_user, child, session};
 use crate::fixture::wait::until;
 use crate::fixture::{Fs, Pty};
@@ -92,7 +93,9 @@ fn max_option(ctx: &Ctx) -> Outcome {
 
 fn max_option_zero(ctx: &Ctx) -> Outcome {
     let fs = Fs::with(ctx, "max=0")?;
-    let ptys = (0..40).map(|_| Pty::locked(&fs)).collect::<Result<Vec<_>>>()?;
+    let ptys = (0..40)
+        .map(|_| Pty::locked(&fs))
+        .collect::<Result<Vec<_>>>()?;
     check_eq!(39, ptys[39].index, "index of the last");
     Ok(())
 }
@@ -104,7 +107,11 @@ fn max_option_counts_open_slaves(ctx: &Ctx) -> Outcome {
     drop(pty);
     check_errno(try_ptmx(&fs), Errno::ENOSPC, "while the slave is open")?;
     drop(slave);
-    check_eq!(0, Pty::locked(&fs)?.index, "index after the slave was closed");
+    check_eq!(
+        0,
+        Pty::locked(&fs)?.index,
+        "index after the slave was closed"
+    );
     Ok(())
 }
 
@@ -114,7 +121,11 @@ fn refused_open_leaves_nothing(ctx: &Ctx) -> Outcome {
     for _ in 0..5 {
         check_errno(try_ptmx(&fs), Errno::ENOSPC, "the second")?;
     }
-    check_eq!(vec!["0".to_owned(), "ptmx".to_owned()], fs.names()?, "names");
+    check_eq!(
+        vec!["0".to_owned(), "ptmx".to_owned()],
+        fs.names()?,
+        "names"
+    );
     drop(pty);
     check_eq!(0, Pty::locked(&fs)?.index, "index");
     fs.umount().context("umount")
@@ -161,7 +172,11 @@ fn global_max(ctx: &Ctx) -> Outcome {
         ctx.set_sysctl("max", before + 7 + 4).context("max")?;
         let (ptys, errno) = open_until_refused(&fs)?;
         // The count with the new pty must stay below the limit, so that one less than the difference fits.
-        check_eq!((3, Errno::ENOSPC), (ptys.len(), errno), "ptys, and the error");
+        check_eq!(
+            (3, Errno::ENOSPC),
+            (ptys.len(), errno),
+            "ptys, and the error"
+        );
         check_eq!(before + 3, ctx.sysctl("nr")?, "nr");
         ctx.set_sysctl("max", before + 7 + 5).context("max")?;
         try_ptmx(&fs).context("after max was raised")?;
@@ -215,7 +230,11 @@ const MNT_NS_INIT_INO: &str = "mnt:[4026531832]";
 
 /// Skips a case that needs the mount namespace that the system booted with.
 fn need_initial_namespace() -> Outcome {
-    if std::fs::read_link("/proc/self/ns/mnt").context("ns/mnt")?.as_os_str() != MNT_NS_INIT_INO {
+    if std::fs::read_link("/proc/self/ns/mnt")
+        .context("ns/mnt")?
+        .as_os_str()
+        != MNT_NS_INIT_INO
+    {
         bail!(Skip("not started in the initial mount namespace".into()));
     }
     Ok(())
@@ -228,7 +247,11 @@ fn reserve_is_for_initial_namespace(ctx: &Ctx) -> Outcome {
         ctx.set_sysctl("reserve", 1000).context("reserve")?;
         ctx.set_sysctl("max", before + 3).context("max")?;
         let (ptys, errno) = open_until_refused(&fs)?;
-        check_eq!((2, Errno::ENOSPC), (ptys.len(), errno), "ptys, and the error");
+        check_eq!(
+            (2, Errno::ENOSPC),
+            (ptys.len(), errno),
+            "ptys, and the error"
+        );
         drop(ptys);
         until("nr to return", || Ok(ctx.sysctl("nr")? == before))
     });
@@ -239,19 +262,22 @@ fn reserve_is_for_initial_namespace(ctx: &Ctx) -> Outcome {
 fn remount_does_not_grant_reserve(ctx: &Ctx) -> Outcome {
     need_initial_namespace()?;
     // Mounted in another mount namespace, then remounted from this one through a descriptor of its root.
-    let (there, here) = std::os::unix::net::UnixDatagram::pair().context("socketpair")?;
+    let (there, here) = sockets()?;
     let mounter = child(|| {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).context("unshare")?;
         let none = None::<&str>;
         let flags = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
         nix::mount::mount(none, "/", none, flags, none).context("make / private")?;
         let fs = Fs::new(ctx)?;
-        let root = crate::fixture::mount::open_at(&fs.path, nix::fcntl::OFlag::O_RDONLY).context("open the root")?;
-        super::send_fd(&there, &root)
+        let root = crate::fixture::mount::open_at(&fs.path, nix::fcntl::OFlag::O_RDONLY)
+            .context("open the root")?;
+        send_fd(&there, &root)
     })?;
-    let root = super::receive_fd(&here)?;
+    let root = receive_fd(&here)?;
     mounter.succeed()?;
-    let fs = Fs { path: format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&root)).into() };
+    let fs = Fs {
+        path: format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&root)).into(),
+    };
     let context = crate::fixture::fsctx::FsContext::pick(&fs.path).context("fspick")?;
     context.set("ptmxmode", "666").context("ptmxmode")?;
     context.reconfigure().context("reconfigure")?;
@@ -278,8 +304,13 @@ fn nr_after_killed_owner(ctx: &Ctx) -> Outcome {
     undisturbed(ctx, |before| {
         let ready = crate::fixture::process::Gate::new()?;
         let owner = session(|| {
-            let ptys = (0..10).map(|_| Pty::open(&fs)).collect::<Result<Vec<_>>>()?;
-            let _slaves = ptys.iter().map(|p| p.try_slave(nix::fcntl::OFlag::O_RDWR)).collect::<Result<Vec<_>, _>>()?;
+            let ptys = (0..10)
+                .map(|_| Pty::open(&fs))
+                .collect::<Result<Vec<_>>>()?;
+            let _slaves = ptys
+                .iter()
+                .map(|p| p.try_slave(nix::fcntl::OFlag::O_RDWR))
+                .collect::<Result<Vec<_>, _>>()?;
             ready.open()?;
             loop {
                 nix::unistd::pause();

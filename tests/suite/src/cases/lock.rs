@@ -22,10 +22,22 @@ cases! { "lock":
 
 fn starts_locked(ctx: &Ctx) -> Outcome {
     let pty = Pty::locked(&Fs::new(ctx)?)?;
-    check_eq!(1, ioctl::get(&pty.master, TIOCGPTLCK).context("TIOCGPTLCK")?, "lock");
-    check_errno(pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY), Errno::EIO, "open a locked slave")?;
+    check_eq!(
+        1,
+        ioctl::get(&pty.master, TIOCGPTLCK).context("TIOCGPTLCK")?,
+        "lock"
+    );
+    check_errno(
+        pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY),
+        Errno::EIO,
+        "open a locked slave",
+    )?;
     let flags = (libc::O_RDWR | libc::O_NOCTTY) as libc::c_ulong;
-    check_errno(ioctl::call(&pty.master, TIOCGPTPEER, flags), Errno::EIO, "TIOCGPTPEER of a locked slave")
+    check_errno(
+        ioctl::call(&pty.master, TIOCGPTPEER, flags),
+        Errno::EIO,
+        "TIOCGPTPEER of a locked slave",
+    )
 }
 
 fn unlock_and_lock(ctx: &Ctx) -> Outcome {
@@ -36,7 +48,11 @@ fn unlock_and_lock(ctx: &Ctx) -> Outcome {
         drop(pty.slave()?);
         ioctl::set(&pty.master, TIOCSPTLCK, 1).context("lock")?;
         check_eq!(1, ioctl::get(&pty.master, TIOCGPTLCK)?, "after locking");
-        check_errno(pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY), Errno::EIO, "open a locked slave")?;
+        check_errno(
+            pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY),
+            Errno::EIO,
+            "open a locked slave",
+        )?;
     }
     Ok(())
 }
@@ -46,7 +62,11 @@ fn any_nonzero_locks(ctx: &Ctx) -> Outcome {
     for value in [-1, 256, i32::MIN] {
         ioctl::set(&pty.master, TIOCSPTLCK, 0)?;
         ioctl::set(&pty.master, TIOCSPTLCK, value)?;
-        check_eq!(1, ioctl::get(&pty.master, TIOCGPTLCK)?, "after TIOCSPTLCK {value}");
+        check_eq!(
+            1,
+            ioctl::get(&pty.master, TIOCGPTLCK)?,
+            "after TIOCSPTLCK {value}"
+        );
     }
     Ok(())
 }
@@ -61,7 +81,11 @@ fn open_slave_stays_usable(ctx: &Ctx) -> Outcome {
 fn failed_open_spoils_nothing(ctx: &Ctx) -> Outcome {
     let pty = Pty::locked(&Fs::new(ctx)?)?;
     for _ in 0..3 {
-        check_errno(pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY), Errno::EIO, "open a locked slave")?;
+        check_errno(
+            pty.try_slave(OFlag::O_RDWR | OFlag::O_NOCTTY),
+            Errno::EIO,
+            "open a locked slave",
+        )?;
     }
     pty.unlock()?;
     let slave = pty.slave()?;
@@ -72,11 +96,23 @@ fn failed_open_spoils_nothing(ctx: &Ctx) -> Outcome {
 fn slave_has_no_lock(ctx: &Ctx) -> Outcome {
     let (_pty, slave) = pair(ctx)?;
     check_errno(ioctl::get(&slave, TIOCGPTLCK), Errno::ENOTTY, "TIOCGPTLCK")?;
-    check_errno(ioctl::set(&slave, TIOCSPTLCK, 0), Errno::ENOTTY, "TIOCSPTLCK")
+    check_errno(
+        ioctl::set(&slave, TIOCSPTLCK, 0),
+        Errno::ENOTTY,
+        "TIOCSPTLCK",
+    )
 }
 
 fn bad_address(ctx: &Ctx) -> Outcome {
     let (pty, _slave) = pair(ctx)?;
-    check_errno(ioctl::call(&pty.master, TIOCGPTLCK, 0), Errno::EFAULT, "TIOCGPTLCK")?;
-    check_errno(ioctl::call(&pty.master, TIOCSPTLCK, 0), Errno::EFAULT, "TIOCSPTLCK")
+    check_errno(
+        ioctl::call(&pty.master, TIOCGPTLCK, 0),
+        Errno::EFAULT,
+        "TIOCGPTLCK",
+    )?;
+    check_errno(
+        ioctl::call(&pty.master, TIOCSPTLCK, 0),
+        Errno::EFAULT,
+        "TIOCSPTLCK",
+    )
 }

@@ -20,12 +20,19 @@ cases! { "module":
 fn unload(ctx: &Ctx) -> nix::Result<()> {
     let name = std::ffi::CString::new(ctx.target.fstype).map_err(|_| Errno::EINVAL)?;
     // SAFETY: the string is NUL terminated and outlives the call.
-    Errno::result(unsafe { libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK) }).map(drop)
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK)
+    })
+    .map(drop)
 }
 
 fn uses(ctx: &Ctx) -> Result<i64> {
     let path = format!("/sys/module/{}/refcnt", ctx.target.fstype);
-    std::fs::read_to_string(&path).with_context(|| path.clone())?.trim().parse().context(path)
+    std::fs::read_to_string(&path)
+        .with_context(|| path.clone())?
+        .trim()
+        .parse()
+        .context(path)
 }
 
 fn stays_while_mounted(ctx: &Ctx) -> Outcome {
@@ -45,7 +52,11 @@ fn stays_while_used(ctx: &Ctx) -> Outcome {
     drop(pty);
     check_errno(unload(ctx), Errno::EAGAIN, "unload with a slave open")?;
     check!(uses(ctx)? > 0, "no use is counted");
-    check_eq!(Ok(Vec::new()), crate::fixture::io::read_now(&slave, 1), "the slave's read");
+    check_eq!(
+        Ok(Vec::new()),
+        crate::fixture::io::read_now(&slave, 1),
+        "the slave's read"
+    );
     Ok(())
 }
 
@@ -57,12 +68,14 @@ fn count_returns(ctx: &Ctx) -> Outcome {
         let pty = Pty::open(&fs)?;
         let slave = pty.slave()?;
         if round % 2 == 0 {
-            crate::fixture::ioctl::call(&slave, crate::fixture::ioctl::TIOCVHANGUP, 0).context("TIOCVHANGUP")?;
+            crate::fixture::ioctl::call(&slave, crate::fixture::ioctl::TIOCVHANGUP, 0)
+                .context("TIOCVHANGUP")?;
             pty.slave().map(drop)?;
         }
         drop((pty, slave));
         fs.umount().context("umount")?;
-        until("the use count to return", || Ok(uses(ctx)? == before)).with_context(|| format!("round {round}"))?;
+        until("the use count to return", || Ok(uses(ctx)? == before))
+            .with_context(|| format!("round {round}"))?;
     }
     Ok(())
 }

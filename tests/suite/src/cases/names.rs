@@ -34,7 +34,11 @@ cases! { "names":
 
 fn drivers_list(ctx: &Ctx) -> Outcome {
     let slave = ctx.target.driver_line("slave")?;
-    check_eq!(["/dev/pts", "0-1048575", "pty:slave"], [&slave[1][..], &slave[3], &slave[4]], "slave driver");
+    check_eq!(
+        ["/dev/pts", "0-1048575", "pty:slave"],
+        [&slave[1][..], &slave[3], &slave[4]],
+        "slave driver"
+    );
     let master = ctx.target.driver_line("master")?;
     check_eq!("pty:master", master[4], "master driver");
     check!(slave[2] != master[2], "both drivers have one major number");
@@ -50,7 +54,10 @@ fn fdinfo_of_master(ctx: &Ctx) -> Outcome {
     for index in 0..3 {
         let pty = Pty::locked(&fs)?;
         let text = fdinfo(&pty.master)?;
-        check!(text.lines().any(|l| l == format!("tty-index:\t{index}")), "fdinfo:\n{text}");
+        check!(
+            text.lines().any(|l| l == format!("tty-index:\t{index}")),
+            "fdinfo:\n{text}"
+        );
         check!(text.lines().any(|l| l == "ino:\t2"), "fdinfo:\n{text}");
         check!(text.lines().any(|l| l == "pos:\t0"), "fdinfo:\n{text}");
         std::mem::forget(pty);
@@ -82,7 +89,11 @@ fn tty_nr(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     let major = ctx.target.major("slave")?;
     session(|| {
-        check_eq!(["0", "-1"], [&stat_fields()?[4][..], &stat_fields()?[5]], "tty_nr and tpgid without a terminal");
+        check_eq!(
+            ["0", "-1"],
+            [&stat_fields()?[4][..], &stat_fields()?[5]],
+            "tty_nr and tpgid without a terminal"
+        );
         let _tty = pty.try_slave(OFlag::O_RDWR).context("open")?;
         let fields = stat_fields()?;
         check_eq!(encoded(major, 0).to_string(), fields[4], "tty_nr");
@@ -94,13 +105,19 @@ fn tty_nr(ctx: &Ctx) -> Outcome {
 
 fn tty_nr_beyond_255(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
-    let ptys = (0..=256).map(|_| Pty::locked(&fs)).collect::<Result<Vec<_>>>()?;
+    let ptys = (0..=256)
+        .map(|_| Pty::locked(&fs))
+        .collect::<Result<Vec<_>>>()?;
     let major = ctx.target.major("slave")?;
     ptys[256].unlock()?;
     session(|| {
         let tty = ptys[256].try_slave(OFlag::O_RDWR).context("open")?;
         check_eq!(encoded(major, 256).to_string(), stat_fields()?[4], "tty_nr");
-        check_eq!(encoded(major, 256), i64::from(ioctl::get(&tty, TIOCGDEV)?), "TIOCGDEV");
+        check_eq!(
+            encoded(major, 256),
+            i64::from(ioctl::get(&tty, TIOCGDEV)?),
+            "TIOCGDEV"
+        );
         Ok(())
     })?
     .succeed()
@@ -112,15 +129,27 @@ fn tiocgdev(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&fs)?;
     let slave = pty.slave()?;
     let want = encoded(ctx.target.major("slave")?, 1);
-    check_eq!(want, i64::from(ioctl::get(&pty.master, TIOCGDEV).context("master")?), "master");
-    check_eq!(want, i64::from(ioctl::get(&slave, TIOCGDEV).context("slave")?), "slave");
+    check_eq!(
+        want,
+        i64::from(ioctl::get(&pty.master, TIOCGDEV).context("master")?),
+        "master"
+    );
+    check_eq!(
+        want,
+        i64::from(ioctl::get(&slave, TIOCGDEV).context("slave")?),
+        "slave"
+    );
     Ok(())
 }
 
 fn descriptor_links(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     check_eq!(pty.path.to_string_lossy(), io::fd_link(&slave)?, "slave");
-    check_eq!(pty.path.with_file_name("ptmx").to_string_lossy(), io::fd_link(&pty.master)?, "master");
+    check_eq!(
+        pty.path.with_file_name("ptmx").to_string_lossy(),
+        io::fd_link(&pty.master)?,
+        "master"
+    );
     Ok(())
 }
 
@@ -130,7 +159,9 @@ fn ttyname(fd: &OwnedFd) -> Result<String, Errno> {
     // SAFETY: the buffer is as long as said.
     match unsafe { libc::ttyname_r(fd.as_raw_fd(), name.as_mut_ptr(), name.len()) } {
         // SAFETY: on success the buffer holds a NUL terminated string.
-        0 => Ok(unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned()),
+        0 => Ok(unsafe { CStr::from_ptr(name.as_ptr()) }
+            .to_string_lossy()
+            .into_owned()),
         e => Err(Errno::from_raw(e)),
     }
 }
@@ -140,7 +171,8 @@ fn posix_openpt(ctx: &Ctx) -> Outcome {
     for index in 0..2 {
         // SAFETY: plain C library calls on a descriptor that this function owns.
         let (master, name) = unsafe {
-            let master = Errno::result(libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY)).context("posix_openpt")?;
+            let master = Errno::result(libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY))
+                .context("posix_openpt")?;
             let master = OwnedFd::from_raw_fd(master);
             Errno::result(libc::grantpt(master.as_raw_fd())).context("grantpt")?;
             Errno::result(libc::unlockpt(master.as_raw_fd())).context("unlockpt")?;
@@ -149,7 +181,8 @@ fn posix_openpt(ctx: &Ctx) -> Outcome {
             (master, CStr::from_ptr(name).to_string_lossy().into_owned())
         };
         check_eq!(format!("/dev/pts/{index}"), name, "ptsname");
-        let slave = crate::fixture::mount::open_at(name.as_ref(), OFlag::O_RDWR | OFlag::O_NOCTTY).context("open")?;
+        let slave = crate::fixture::mount::open_at(name.as_ref(), OFlag::O_RDWR | OFlag::O_NOCTTY)
+            .context("open")?;
         check_eq!(Ok(name), ttyname(&slave), "ttyname");
         std::mem::forget((master, slave));
     }
@@ -159,10 +192,22 @@ fn posix_openpt(ctx: &Ctx) -> Outcome {
 fn ttyname_elsewhere(ctx: &Ctx) -> Outcome {
     own_dev(ctx, "")?;
     let (pty, slave) = pair(ctx)?;
-    check_eq!(Ok(pty.path.to_string_lossy().into_owned()), ttyname(&slave), "ttyname");
-    nix::mount::umount2(pty.path.parent().context("parent")?, nix::mount::MntFlags::MNT_DETACH).context("detach")?;
+    check_eq!(
+        Ok(pty.path.to_string_lossy().into_owned()),
+        ttyname(&slave),
+        "ttyname"
+    );
+    nix::mount::umount2(
+        pty.path.parent().context("parent")?,
+        nix::mount::MntFlags::MNT_DETACH,
+    )
+    .context("detach")?;
     // The C library tells a pty whose name is out of reach by the major numbers of the kernel's own driver.
-    let want = if ctx.target.is_devpts() { Errno::ENODEV } else { Errno::ENOTTY };
+    let want = if ctx.target.is_devpts() {
+        Errno::ENODEV
+    } else {
+        Errno::ENOTTY
+    };
     check_errno(ttyname(&slave), want, "ttyname when detached")
 }
 
@@ -172,7 +217,14 @@ fn openpty_and_login_tty(ctx: &Ctx) -> Outcome {
     let (master, slave) = unsafe {
         let (mut m, mut s) = (-1, -1);
         let null = std::ptr::null_mut();
-        Errno::result(libc::openpty(&mut m, &mut s, null, std::ptr::null(), std::ptr::null())).context("openpty")?;
+        Errno::result(libc::openpty(
+            &mut m,
+            &mut s,
+            null,
+            std::ptr::null(),
+            std::ptr::null(),
+        ))
+        .context("openpty")?;
         (OwnedFd::from_raw_fd(m), OwnedFd::from_raw_fd(s))
     };
     let job = crate::fixture::process::child(|| {
@@ -188,7 +240,12 @@ fn openpty_and_login_tty(ctx: &Ctx) -> Outcome {
 fn forkpty(ctx: &Ctx) -> Outcome {
     own_dev(ctx, "ptmxmode=666")?;
     let mut master = -1;
-    let size = libc::winsize { ws_row: 12, ws_col: 34, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize {
+        ws_row: 12,
+        ws_col: 34,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: the case has one thread; the pointers are to an int and a struct.
     let pid = unsafe { libc::forkpty(&mut master, std::ptr::null_mut(), std::ptr::null(), &size) };
     if pid == 0 {
@@ -209,9 +266,18 @@ fn dev_tty(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     session(|| {
         let slave = pty.try_slave(OFlag::O_RDWR).context("open")?;
-        let tty = crate::fixture::mount::open_at("/dev/tty".as_ref(), OFlag::O_RDWR).context("/dev/tty")?;
-        check_eq!(nix::sys::stat::makedev(5, 0), fstat(&tty)?.st_rdev, "device number of /dev/tty");
-        check_eq!(ioctl::get(&slave, TIOCGDEV)?, ioctl::get(&tty, TIOCGDEV)?, "TIOCGDEV");
+        let tty = crate::fixture::mount::open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
+            .context("/dev/tty")?;
+        check_eq!(
+            nix::sys::stat::makedev(5, 0),
+            fstat(&tty)?.st_rdev,
+            "device number of /dev/tty"
+        );
+        check_eq!(
+            ioctl::get(&slave, TIOCGDEV)?,
+            ioctl::get(&tty, TIOCGDEV)?,
+            "TIOCGDEV"
+        );
         drop(slave);
         io::write_all(&tty, b"tty\n")?;
         io::expect(&pty.master, b"tty\r\n")?;

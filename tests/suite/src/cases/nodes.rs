@@ -13,7 +13,7 @@ use nix::sys::stat::{fstat, major, minor};
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl::{self, TIOCGPTN};
-use crate::fixture::process::{become_user, child};
+use crate::fixture::process::{become_user, child, Gate};
 use crate::fixture::{io, Fs, Pty};
 
 cases! { "nodes":
@@ -31,6 +31,7 @@ cases! { "nodes":
     instances_number_from_zero => "instances number their ptys from 0 each, and do not see each other's",
     same_index_in_two_instances => "ptys of one index in two instances do not mix",
     many => "300 ptys: each has its node, and minor numbers beyond 255 are right",
+    opened_at_once => "ptys that processes open at the same time get indices of their own",
     readdir => "readdir gives ., .., ptmx and each slave once, with inode number and type",
     missing_names => "names that are no open index are ENOENT",
     unlinked_while_open => "a slave open while its master closed has no links and a name marked deleted",
@@ -45,7 +46,11 @@ fn mode(fs: &Fs, name: &str) -> Result<u32> {
 fn root(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let s = fs.stat_root().context("stat")?;
-    check_eq!((1, libc::S_IFDIR | 0o755, 2, 0, 0), (s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_gid), "the root");
+    check_eq!(
+        (1, libc::S_IFDIR | 0o755, 2, 0, 0),
+        (s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_gid),
+        "the root"
+    );
     let _pty = Pty::locked(&fs)?;
     check_eq!(2, fs.stat_root()?.st_nlink, "links with a pty");
     Ok(())
@@ -54,8 +59,16 @@ fn root(ctx: &Ctx) -> Outcome {
 fn ptmx(ctx: &Ctx) -> Outcome {
     let fs = Fs::with(ctx, "ptmxmode=640")?;
     let s = fs.stat("ptmx").context("stat")?;
-    check_eq!((2, libc::S_IFCHR | 0o640, 1, 0, 0), (s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_gid), "ptmx");
-    check_eq!((5, 2), (major(s.st_rdev), minor(s.st_rdev)), "device number");
+    check_eq!(
+        (2, libc::S_IFCHR | 0o640, 1, 0, 0),
+        (s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_gid),
+        "ptmx"
+    );
+    check_eq!(
+        (5, 2),
+        (major(s.st_rdev), minor(s.st_rdev)),
+        "device number"
+    );
     Ok(())
 }
 
@@ -67,8 +80,16 @@ fn slave(ctx: &Ctx) -> Outcome {
         check_eq!(index, pty.index, "index");
         std::mem::forget(pty);
         let s = fs.stat(index).context("stat")?;
-        check_eq!((u64::from(index) + 3, libc::S_IFCHR | 0o620, 1), (s.st_ino, s.st_mode, s.st_nlink), "slave {index}");
-        check_eq!((wanted_major, u64::from(index)), (major(s.st_rdev), minor(s.st_rdev)), "device number of slave {index}");
+        check_eq!(
+            (u64::from(index) + 3, libc::S_IFCHR | 0o620, 1),
+            (s.st_ino, s.st_mode, s.st_nlink),
+            "slave {index}"
+        );
+        check_eq!(
+            (wanted_major, u64::from(index)),
+            (major(s.st_rdev), minor(s.st_rdev)),
+            "device number of slave {index}"
+        );
     }
     Ok(())
 }
@@ -77,7 +98,12 @@ fn block_size(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let _pty = Pty::locked(&fs)?;
     for s in [fs.stat_root()?, fs.stat("ptmx")?, fs.stat(0)?] {
-        check_eq!((1024, 0, 0), (s.st_blksize, s.st_size, s.st_blocks), "inode {}", s.st_ino);
+        check_eq!(
+            (1024, 0, 0),
+            (s.st_blksize, s.st_size, s.st_blocks),
+            "inode {}",
+            s.st_ino
+        );
     }
     Ok(())
 }
@@ -92,7 +118,11 @@ fn owner_is_the_opener(ctx: &Ctx) -> Outcome {
         }
         let pty = Pty::open(&fs)?;
         let s = fs.stat(pty.index)?;
-        check_eq!((2000, 2001), (s.st_uid, s.st_gid), "owner by file system ids");
+        check_eq!(
+            (2000, 2001),
+            (s.st_uid, s.st_gid),
+            "owner by file system ids"
+        );
         Ok(())
     })?
     .succeed()?;
@@ -100,7 +130,11 @@ fn owner_is_the_opener(ctx: &Ctx) -> Outcome {
         become_user(1000)?;
         let pty = Pty::open(&fs)?;
         let s = fs.stat(pty.index)?;
-        check_eq!((1000, 1000, libc::S_IFCHR | 0o600), (s.st_uid, s.st_gid, s.st_mode), "owner and mode");
+        check_eq!(
+            (1000, 1000, libc::S_IFCHR | 0o600),
+            (s.st_uid, s.st_gid, s.st_mode),
+            "owner and mode"
+        );
         pty.slave()?;
         check_eq!(0, fs.stat("ptmx")?.st_uid, "owner of ptmx");
         Ok(())
@@ -110,10 +144,21 @@ fn owner_is_the_opener(ctx: &Ctx) -> Outcome {
 
 fn umask_means_nothing(ctx: &Ctx) -> Outcome {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o777));
-    let fs = Fs { path: { let p = ctx.dir("pts")?; fs::set_permissions(&p, fs::Permissions::from_mode(0o755))?; p } };
-    crate::fixture::mount::try_mount(&ctx.target, &fs.path, "mode=666,ptmxmode=666").context("mount")?;
+    let fs = Fs {
+        path: {
+            let p = ctx.dir("pts")?;
+            fs::set_permissions(&p, fs::Permissions::from_mode(0o755))?;
+            p
+        },
+    };
+    crate::fixture::mount::try_mount(&ctx.target, &fs.path, "mode=666,ptmxmode=666")
+        .context("mount")?;
     let _pty = Pty::locked(&fs)?;
-    check_eq!(libc::S_IFDIR | 0o755, fs.stat_root()?.st_mode, "mode of the root");
+    check_eq!(
+        libc::S_IFDIR | 0o755,
+        fs.stat_root()?.st_mode,
+        "mode of the root"
+    );
     check_eq!(libc::S_IFCHR | 0o666, mode(&fs, "ptmx")?, "mode of ptmx");
     check_eq!(libc::S_IFCHR | 0o666, mode(&fs, "0")?, "mode of the slave");
     Ok(())
@@ -133,12 +178,20 @@ fn chmod_and_chown(ctx: &Ctx) -> Outcome {
     let _other = Pty::open(&fs)?;
     for name in ["ptmx", "0"] {
         let s = fs.stat(name)?;
-        check_eq!((libc::S_IFCHR | 0o612, 11, 12), (s.st_mode, s.st_uid, s.st_gid), "{name}");
+        check_eq!(
+            (libc::S_IFCHR | 0o612, 11, 12),
+            (s.st_mode, s.st_uid, s.st_gid),
+            "{name}"
+        );
     }
     drop(pty);
     let pty = Pty::open(&fs)?;
     let s = fs.stat(pty.index)?;
-    check_eq!((0, libc::S_IFCHR | 0o600, 0), (pty.index, s.st_mode, s.st_uid), "a new pty of the same index");
+    check_eq!(
+        (0, libc::S_IFCHR | 0o600, 0),
+        (pty.index, s.st_mode, s.st_uid),
+        "a new pty of the same index"
+    );
     Ok(())
 }
 
@@ -149,7 +202,11 @@ fn owner_may_chmod(ctx: &Ctx) -> Outcome {
     child(|| {
         become_user(1000)?;
         chmod("0").context("chmod by the owner")?;
-        check_errno(chown(fs.join(0), Some(1001), None), Errno::EPERM, "chown by the owner")?;
+        check_errno(
+            chown(fs.join(0), Some(1001), None),
+            Errno::EPERM,
+            "chown by the owner",
+        )?;
         check_errno(chmod("ptmx"), Errno::EPERM, "chmod of ptmx")
     })?
     .succeed()?;
@@ -168,13 +225,23 @@ fn chmod_bars_other_users(ctx: &Ctx) -> Outcome {
         nix::unistd::setgroups(&[77.into()]).context("setgroups")?;
         nix::unistd::setresgid(1000.into(), 1000.into(), 1000.into()).context("setresgid")?;
         nix::unistd::setresuid(1000.into(), 1000.into(), 1000.into()).context("setresuid")?;
-        check_errno(pty.try_slave(OFlag::O_RDONLY | OFlag::O_NOCTTY), Errno::EACCES, "read as a member of the group")?;
-        pty.try_slave(OFlag::O_WRONLY | OFlag::O_NOCTTY).map(drop).context("write as a member of the group")
+        check_errno(
+            pty.try_slave(OFlag::O_RDONLY | OFlag::O_NOCTTY),
+            Errno::EACCES,
+            "read as a member of the group",
+        )?;
+        pty.try_slave(OFlag::O_WRONLY | OFlag::O_NOCTTY)
+            .map(drop)
+            .context("write as a member of the group")
     })?
     .succeed()?;
     child(|| {
         become_user(1000)?;
-        check_errno(pty.try_slave(OFlag::O_WRONLY | OFlag::O_NOCTTY), Errno::EACCES, "write as another user")
+        check_errno(
+            pty.try_slave(OFlag::O_WRONLY | OFlag::O_NOCTTY),
+            Errno::EACCES,
+            "write as another user",
+        )
     })?
     .succeed()
 }
@@ -184,7 +251,11 @@ fn chown_of_root_directory(ctx: &Ctx) -> Outcome {
     fs::set_permissions(&fs.path, fs::Permissions::from_mode(0o711)).context("chmod")?;
     chown(&fs.path, Some(5), Some(6)).context("chown")?;
     let s = fs.stat_root()?;
-    check_eq!((libc::S_IFDIR | 0o711, 5, 6), (s.st_mode, s.st_uid, s.st_gid), "the root");
+    check_eq!(
+        (libc::S_IFDIR | 0o711, 5, 6),
+        (s.st_mode, s.st_uid, s.st_gid),
+        "the root"
+    );
     Ok(())
 }
 
@@ -214,16 +285,31 @@ fn lowest_free_index(ctx: &Ctx) -> Outcome {
 fn instances_number_from_zero(ctx: &Ctx) -> Outcome {
     let (one, two) = (Fs::at(ctx, "one", "")?, Fs::at(ctx, "two", "")?);
     let first = (Pty::locked(&one)?, Pty::locked(&one)?);
-    check_eq!(vec!["ptmx".to_owned()], two.names()?, "names in the other instance");
+    check_eq!(
+        vec!["ptmx".to_owned()],
+        two.names()?,
+        "names in the other instance"
+    );
     let second = Pty::locked(&two)?;
-    check_eq!((0, 1, 0), (first.0.index, first.1.index, second.index), "indices");
+    check_eq!(
+        (0, 1, 0),
+        (first.0.index, first.1.index, second.index),
+        "indices"
+    );
     drop(first);
-    check_eq!(vec!["0".to_owned(), "ptmx".to_owned()], two.names()?, "names in the other instance");
+    check_eq!(
+        vec!["0".to_owned(), "ptmx".to_owned()],
+        two.names()?,
+        "names in the other instance"
+    );
     Ok(())
 }
 
 fn same_index_in_two_instances(ctx: &Ctx) -> Outcome {
-    let (one, two) = (Pty::open(&Fs::at(ctx, "one", "")?)?, Pty::open(&Fs::at(ctx, "two", "")?)?);
+    let (one, two) = (
+        Pty::open(&Fs::at(ctx, "one", "")?)?,
+        Pty::open(&Fs::at(ctx, "two", "")?)?,
+    );
     let (slave_one, slave_two) = (one.slave()?, two.slave()?);
     io::write_all(&slave_one, b"first\n")?;
     io::write_all(&slave_two, b"other\n")?;
@@ -236,11 +322,17 @@ fn same_index_in_two_instances(ctx: &Ctx) -> Outcome {
 
 fn many(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
-    let ptys = (0..300).map(|_| Pty::locked(&fs)).collect::<Result<Vec<_>>>()?;
+    let ptys = (0..300)
+        .map(|_| Pty::locked(&fs))
+        .collect::<Result<Vec<_>>>()?;
     for (want, pty) in ptys.iter().enumerate() {
         check_eq!(want, pty.index as usize, "index");
         let s = fs.stat(pty.index)?;
-        check_eq!((want as u64 + 3, want as u64), (s.st_ino, minor(s.st_rdev)), "inode and minor of {want}");
+        check_eq!(
+            (want as u64 + 3, want as u64),
+            (s.st_ino, minor(s.st_rdev)),
+            "inode and minor of {want}"
+        );
         check_eq!(want as i32, ioctl::get(&pty.master, TIOCGPTN)?, "TIOCGPTN");
     }
     check_eq!(301, fs.names()?.len(), "names");
@@ -255,23 +347,54 @@ fn many(ctx: &Ctx) -> Outcome {
 
 fn readdir(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
-    let _ptys = (0..5).map(|_| Pty::locked(&fs)).collect::<Result<Vec<_>>>()?;
+    let _ptys = (0..5)
+        .map(|_| Pty::locked(&fs))
+        .collect::<Result<Vec<_>>>()?;
     let mut seen = BTreeMap::new();
     for entry in fs::read_dir(&fs.path).context("readdir")? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        check!(entry.file_type()?.is_char_device(), "{name} is no character device");
-        check!(seen.insert(name.clone(), entry.ino()).is_none(), "{name} came twice");
+        check!(
+            entry.file_type()?.is_char_device(),
+            "{name} is no character device"
+        );
+        check!(
+            seen.insert(name.clone(), entry.ino()).is_none(),
+            "{name} came twice"
+        );
     }
-    let want = [("ptmx", 2), ("0", 3), ("1", 4), ("2", 5), ("3", 6), ("4", 7)];
-    check_eq!(want.map(|(n, i)| (n.to_owned(), i)).into_iter().collect::<BTreeMap<_, _>>(), seen, "names and inodes");
+    let want = [
+        ("ptmx", 2),
+        ("0", 3),
+        ("1", 4),
+        ("2", 5),
+        ("3", 6),
+        ("4", 7),
+    ];
+    check_eq!(
+        want.map(|(n, i)| (n.to_owned(), i))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>(),
+        seen,
+        "names and inodes"
+    );
 
     // The standard library leaves out the two dots, so they are read by the C library.
-    let mut dir = nix::dir::Dir::open(&fs.path, OFlag::O_RDONLY, nix::sys::stat::Mode::empty()).context("opendir")?;
-    let dots = dir.iter().filter_map(|e| e.ok()).filter(|e| e.file_name().to_bytes().starts_with(b"."));
-    let dots: Vec<_> = dots.map(|e| (e.file_name().to_string_lossy().into_owned(), e.file_type())).collect();
+    let mut dir = nix::dir::Dir::open(&fs.path, OFlag::O_RDONLY, nix::sys::stat::Mode::empty())
+        .context("opendir")?;
+    let dots = dir
+        .iter()
+        .filter_map(|e| e.ok())
+        .filter(|e| e.file_name().to_bytes().starts_with(b"."));
+    let dots: Vec<_> = dots
+        .map(|e| (e.file_name().to_string_lossy().into_owned(), e.file_type()))
+        .collect();
     let directory = Some(nix::dir::Type::Directory);
-    check_eq!(vec![(".".to_owned(), directory), ("..".to_owned(), directory)], dots, "dots");
+    check_eq!(
+        vec![(".".to_owned(), directory), ("..".to_owned(), directory)],
+        dots,
+        "dots"
+    );
     Ok(())
 }
 
@@ -281,7 +404,11 @@ fn missing_names(ctx: &Ctx) -> Outcome {
     for name in ["1", "00", "+0", "-1", "0x0", "4294967296", "ptm", "ptmx0"] {
         check_errno(fs.stat(name), Errno::ENOENT, name)?;
     }
-    check_errno(fs.stat("n".repeat(256)), Errno::ENAMETOOLONG, "a name of 256 bytes")
+    check_errno(
+        fs.stat("n".repeat(256)),
+        Errno::ENAMETOOLONG,
+        "a name of 256 bytes",
+    )
 }
 
 fn unlinked_while_open(ctx: &Ctx) -> Outcome {
@@ -291,8 +418,16 @@ fn unlinked_while_open(ctx: &Ctx) -> Outcome {
     check_eq!(1, fstat(&slave)?.st_nlink, "links");
     drop(pty);
     let s = fstat(&slave).context("fstat")?;
-    check_eq!((3, 0, libc::S_IFCHR | 0o600), (s.st_ino, s.st_nlink, s.st_mode), "inode, links, mode");
-    check_eq!(format!("{}/0 (deleted)", fs.path.display()), io::fd_link(&slave)?, "name");
+    check_eq!(
+        (3, 0, libc::S_IFCHR | 0o600),
+        (s.st_ino, s.st_nlink, s.st_mode),
+        "inode, links, mode"
+    );
+    check_eq!(
+        format!("{}/0 (deleted)", fs.path.display()),
+        io::fd_link(&slave)?,
+        "name"
+    );
     Ok(())
 }
 
@@ -309,8 +444,50 @@ fn index_free_once_both_closed(ctx: &Ctx) -> Outcome {
     let slave = pty.slave()?;
     drop(pty);
     check!(!fs.has(0), "the node outlived the master");
-    check_eq!(1, Pty::open(&fs)?.index, "index while the old slave is open");
+    check_eq!(
+        1,
+        Pty::open(&fs)?.index,
+        "index while the old slave is open"
+    );
     drop(slave);
-    check_eq!(0, Pty::open(&fs)?.index, "index after the old slave was closed");
+    check_eq!(
+        0,
+        Pty::open(&fs)?.index,
+        "index after the old slave was closed"
+    );
+    Ok(())
+}
+
+fn opened_at_once(ctx: &Ctx) -> Outcome {
+    const EACH: usize = 40;
+    let fs = Fs::new(ctx)?;
+    let (start, report, go) = (Gate::new()?, Gate::new()?, Gate::new()?);
+    let openers = (0..4)
+        .map(|_| {
+            child(|| {
+                start.pass()?;
+                for _ in 0..100 {
+                    drop(Pty::locked(&fs)?);
+                }
+                let ptys = (0..EACH)
+                    .map(|_| Pty::locked(&fs))
+                    .collect::<Result<Vec<_>>>()?;
+                ptys.iter()
+                    .try_for_each(|pty| report.send(pty.index.into()))?;
+                go.pass()
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    openers.iter().try_for_each(|_| start.open())?;
+    let mut indices = (0..openers.len() * EACH)
+        .map(|_| report.receive())
+        .collect::<Result<Vec<_>>>()?;
+    indices.sort_unstable();
+    let duplicate = indices.windows(2).find(|w| w[0] == w[1]);
+    check!(duplicate.is_none(), "two ptys have the index {duplicate:?}");
+    check_eq!(indices.len() + 1, fs.names()?.len(), "names");
+    openers.iter().try_for_each(|_| go.open())?;
+    openers.iter().try_for_each(|o| o.succeed())?;
+    check_eq!(vec!["ptmx".to_owned()], fs.names()?, "names at the end");
     Ok(())
 }

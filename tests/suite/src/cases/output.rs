@@ -69,7 +69,9 @@ fn carriage_return(ctx: &Ctx) -> Outcome {
     written(&pty, &slave, b"a\rb", b"a\nb")?;
     term::modify(&slave, |t| t.c_oflag = libc::OPOST | libc::ONOCR)?;
     written(&pty, &slave, b"\r\r\ra\r\rb", b"\ra\rb")?;
-    term::modify(&slave, |t| t.c_oflag = libc::OPOST | libc::ONOCR | libc::ONLRET)?;
+    term::modify(&slave, |t| {
+        t.c_oflag = libc::OPOST | libc::ONOCR | libc::ONLRET
+    })?;
     written(&pty, &slave, b"a\n\rb", b"a\nb")
 }
 
@@ -81,7 +83,12 @@ fn olcuc(ctx: &Ctx) -> Outcome {
 fn tabs(ctx: &Ctx) -> Outcome {
     let (pty, slave) = changed(ctx, |t| t.c_oflag |= libc::XTABS)?;
     written(&pty, &slave, b"a\tb\n\tc", b"a       b\r\n        c")?;
-    written(&pty, &slave, b"\r1234567\t8\x08\t9", b"\r1234567 8\x08        9")
+    written(
+        &pty,
+        &slave,
+        b"\r1234567\t8\x08\t9",
+        b"\r1234567 8\x08        9",
+    )
 }
 
 fn echo(ctx: &Ctx) -> Outcome {
@@ -106,7 +113,12 @@ fn echonl(ctx: &Ctx) -> Outcome {
 
 fn echo_of_erase(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    echoed(&pty, &slave, b"ab\x7f\x7f\x7fc\n", b"ab\x08 \x08\x08 \x08c\r\n")?;
+    echoed(
+        &pty,
+        &slave,
+        b"ab\x7f\x7f\x7fc\n",
+        b"ab\x08 \x08\x08 \x08c\r\n",
+    )?;
     // A control character took two columns.
     echoed(&pty, &slave, b"\x01\x7f\n", b"^A\x08 \x08\x08 \x08\r\n")
 }
@@ -127,7 +139,12 @@ fn echo_of_kill(ctx: &Ctx) -> Outcome {
 
 fn echo_of_word_erase(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    echoed(&pty, &slave, b"a bc \x17d\n", b"a bc \x08 \x08\x08 \x08\x08 \x08d\r\n")
+    echoed(
+        &pty,
+        &slave,
+        b"a bc \x17d\n",
+        b"a bc \x08 \x08\x08 \x08\x08 \x08d\r\n",
+    )
 }
 
 fn echoprt(ctx: &Ctx) -> Outcome {
@@ -137,7 +154,12 @@ fn echoprt(ctx: &Ctx) -> Outcome {
 
 fn echo_of_tab_erase(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    echoed(&pty, &slave, b"a\t\x7fb\n", b"a\t\x08\x08\x08\x08\x08\x08\x08b\r\n")
+    echoed(
+        &pty,
+        &slave,
+        b"a\t\x7fb\n",
+        b"a\t\x08\x08\x08\x08\x08\x08\x08b\r\n",
+    )
 }
 
 fn echo_of_literal_next(ctx: &Ctx) -> Outcome {
@@ -174,14 +196,19 @@ fn echo_without_reader(ctx: &Ctx) -> Outcome {
     for _ in 0..40 {
         io::write_all(&pty.master, [vec![b'e'; 999], b"\n".to_vec()].concat())?;
         let line = io::read_n(&slave, 1000)?;
-        anyhow::ensure!(line[..999].iter().all(|b| *b == b'e') && line[999] == b'\n', "a line came damaged");
+        anyhow::ensure!(
+            line[..999].iter().all(|b| *b == b'e') && line[999] == b'\n',
+            "a line came damaged"
+        );
     }
     Ok(())
 }
 
 fn large_cooked_output(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    let text: String = (0..3000).map(|i| format!("line {i} {}\n", "x".repeat(i % 70))).collect();
+    let text: String = (0..3000)
+        .map(|i| format!("line {i} {}\n", "x".repeat(i % 70)))
+        .collect();
     let writer = crate::fixture::process::child(|| io::write_all(&slave, &text))?;
     io::expect(&pty.master, text.replace('\n', "\r\n"))?;
     writer.succeed()

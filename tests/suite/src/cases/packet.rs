@@ -78,7 +78,11 @@ fn on_and_off(ctx: &Ctx) -> Outcome {
     check_eq!(Ok(0), ioctl::get(&pty.master, TIOCGPKT), "at first");
     for on in [1, 77, -1] {
         ioctl::set(&pty.master, TIOCPKT, on).context("TIOCPKT")?;
-        check_eq!(Ok(1), ioctl::get(&pty.master, TIOCGPKT), "after TIOCPKT {on}");
+        check_eq!(
+            Ok(1),
+            ioctl::get(&pty.master, TIOCGPKT),
+            "after TIOCPKT {on}"
+        );
     }
     ioctl::set(&pty.master, TIOCPKT, 0).context("TIOCPKT")?;
     check_eq!(Ok(0), ioctl::get(&pty.master, TIOCGPKT), "after TIOCPKT 0");
@@ -90,8 +94,16 @@ fn on_slave(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     check_errno(ioctl::set(&slave, TIOCPKT, 1), Errno::ENOTTY, "TIOCPKT")?;
     check_errno(ioctl::get(&slave, TIOCGPKT), Errno::ENOTTY, "TIOCGPKT")?;
-    check_errno(ioctl::call(&pty.master, TIOCPKT, 0), Errno::EFAULT, "TIOCPKT")?;
-    check_errno(ioctl::call(&pty.master, TIOCGPKT, 0), Errno::EFAULT, "TIOCGPKT")
+    check_errno(
+        ioctl::call(&pty.master, TIOCPKT, 0),
+        Errno::EFAULT,
+        "TIOCPKT",
+    )?;
+    check_errno(
+        ioctl::call(&pty.master, TIOCGPKT, 0),
+        Errno::EFAULT,
+        "TIOCGPKT",
+    )
 }
 
 fn data(ctx: &Ctx) -> Outcome {
@@ -106,12 +118,30 @@ fn data(ctx: &Ctx) -> Outcome {
 fn small_reads(ctx: &Ctx) -> Outcome {
     let (pty, slave) = packet_pair(ctx)?;
     io::write_all(&slave, b"abcdef")?;
-    until("the data", || Ok(ioctl::get(&pty.master, ioctl::TIOCINQ)? == 6))?;
+    until("the data", || {
+        Ok(ioctl::get(&pty.master, ioctl::TIOCINQ)? == 6)
+    })?;
     check_eq!(Ok(vec![DATA]), io::read_now(&pty.master, 1), "read of 1");
-    check_eq!(Ok(vec![DATA]), io::read_now(&pty.master, 1), "read of 1 again");
-    check_eq!(Ok(b"\0ab".to_vec()), io::read_now(&pty.master, 3), "read of 3");
-    check_eq!(Ok(b"\0c".to_vec()), io::read_now(&pty.master, 2), "read of 2");
-    check_eq!(Ok(b"\0def".to_vec()), io::read_now(&pty.master, 10), "read of 10");
+    check_eq!(
+        Ok(vec![DATA]),
+        io::read_now(&pty.master, 1),
+        "read of 1 again"
+    );
+    check_eq!(
+        Ok(b"\0ab".to_vec()),
+        io::read_now(&pty.master, 3),
+        "read of 3"
+    );
+    check_eq!(
+        Ok(b"\0c".to_vec()),
+        io::read_now(&pty.master, 2),
+        "read of 2"
+    );
+    check_eq!(
+        Ok(b"\0def".to_vec()),
+        io::read_now(&pty.master, 10),
+        "read of 10"
+    );
     check_eq!(Ok(Vec::new()), io::read_now(&pty.master, 0), "read of 0");
     Ok(())
 }
@@ -119,10 +149,16 @@ fn small_reads(ctx: &Ctx) -> Outcome {
 fn status_comes_alone(ctx: &Ctx) -> Outcome {
     let (pty, slave) = packet_pair(ctx)?;
     io::write_all(&slave, b"abc")?;
-    until("the data", || Ok(ioctl::get(&pty.master, ioctl::TIOCINQ)? == 3))?;
+    until("the data", || {
+        Ok(ioctl::get(&pty.master, ioctl::TIOCINQ)? == 3)
+    })?;
     ioctl::call(&slave, TCXONC, libc::TCOOFF as libc::c_ulong).context("TCOOFF")?;
     check_eq!(Ok(vec![STOP]), io::read_now(&pty.master, 100), "first read");
-    check_eq!(Ok(b"\0abc".to_vec()), io::read_now(&pty.master, 100), "second read");
+    check_eq!(
+        Ok(b"\0abc".to_vec()),
+        io::read_now(&pty.master, 100),
+        "second read"
+    );
     nothing_to_read(&pty)
 }
 
@@ -240,20 +276,40 @@ fn several_in_one(ctx: &Ctx) -> Outcome {
 fn poll_priority(ctx: &Ctx) -> Outcome {
     let (pty, slave) = packet_pair(ctx)?;
     let all = PollFlags::POLLIN | PollFlags::POLLPRI;
-    check_eq!(PollFlags::empty(), io::events(&pty.master, all)?, "at first");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&pty.master, all)?,
+        "at first"
+    );
     io::write_all(&slave, b"x")?;
     io::wait_for(&pty.master, PollFlags::POLLIN)?;
-    check_eq!(PollFlags::POLLIN, io::events(&pty.master, all)?, "with data");
+    check_eq!(
+        PollFlags::POLLIN,
+        io::events(&pty.master, all)?,
+        "with data"
+    );
     io::expect_read(&pty.master, b"\0x")?;
     ioctl::call(&slave, TCFLSH, libc::TCIFLUSH as libc::c_ulong).context("TCIFLUSH")?;
     check_eq!(all, io::events(&pty.master, all)?, "with a status");
-    check_eq!(PollFlags::POLLPRI, io::wait_for(&pty.master, PollFlags::POLLPRI)?, "asked for POLLPRI alone");
+    check_eq!(
+        PollFlags::POLLPRI,
+        io::wait_for(&pty.master, PollFlags::POLLPRI)?,
+        "asked for POLLPRI alone"
+    );
     let mut except = nix::sys::select::FdSet::new();
     except.insert(std::os::fd::AsFd::as_fd(&pty.master));
     let mut timeout = nix::sys::time::TimeVal::new(0, 0);
-    check_eq!(Ok(1), nix::sys::select::select(None, None, None, &mut except, &mut timeout), "select");
+    check_eq!(
+        Ok(1),
+        nix::sys::select::select(None, None, None, &mut except, &mut timeout),
+        "select"
+    );
     status(&pty, FLUSHREAD, "TCIFLUSH")?;
-    check_eq!(PollFlags::empty(), io::events(&pty.master, all)?, "after the status was read");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&pty.master, all)?,
+        "after the status was read"
+    );
     Ok(())
 }
 
@@ -286,7 +342,10 @@ fn old_status_is_forgotten(ctx: &Ctx) -> Outcome {
     events()?;
     // Turning on what is on forgets nothing.
     ioctl::set(&pty.master, TIOCPKT, 1)?;
-    check!(matches!(io::read_now(&pty.master, 9), Ok(s) if s.len() == 1 && s[0] & 3 == 3), "the status was forgotten");
+    check!(
+        matches!(io::read_now(&pty.master, 9), Ok(s) if s.len() == 1 && s[0] & 3 == 3),
+        "the status was forgotten"
+    );
     Ok(())
 }
 
@@ -296,7 +355,11 @@ fn survives_slave_close(ctx: &Ctx) -> Outcome {
     drop(slave);
     check_eq!(Ok(1), ioctl::get(&pty.master, TIOCGPKT), "while closed");
     io::expect_read(&pty.master, b"\0bye")?;
-    check_errno(io::read_now(&pty.master, 9), Errno::EIO, "read while closed")?;
+    check_errno(
+        io::read_now(&pty.master, 9),
+        Errno::EIO,
+        "read while closed",
+    )?;
     let slave = pty.slave()?;
     io::write_all(&slave, b"hi")?;
     io::expect_read(&pty.master, b"\0hi")

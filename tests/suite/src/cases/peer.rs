@@ -30,6 +30,10 @@ cases! { "peer":
     bind_mount_without_pts => "TIOCGPTPEER through a bind mount of ptmx with no pts beside is ENOENT",
     bind_mount_beside_other_instance => "TIOCGPTPEER through a bind mount of ptmx beside another instance is ENODEV",
     bind_mount_beside_directory => "TIOCGPTPEER through a bind mount of ptmx beside a plain directory pts is ENODEV",
+    bind_mount_twice => "TIOCGPTPEER works through a bind mount of ptmx on top of another beside pts",
+    bind_mount_beside_symlink => "TIOCGPTPEER through a bind mount of ptmx beside a symbolic link pts is ENODEV",
+    bind_mount_beside_subdirectory => "TIOCGPTPEER through a bind mount of ptmx beside a bind mount of pts itself works",
+    from_elsewhere => "TIOCGPTPEER works for a process that does not see the mount, in a chroot or another namespace",
     bind_mount_of_directory => "TIOCGPTPEER works through a bind mount of the whole file system",
     on_slave => "TIOCGPTPEER on the slave is EIO",
 }
@@ -52,8 +56,15 @@ fn gives_the_slave(ctx: &Ctx) -> Outcome {
     let slave = peer(&pty.master, RW).context("TIOCGPTPEER")?;
     talks(&pty.master, &slave)?;
     check_eq!(pty.path.to_string_lossy(), io::fd_link(&slave)?, "name");
-    let (by_peer, by_path) = (nix::sys::stat::fstat(&slave)?, nix::sys::stat::stat(&pty.path)?);
-    check_eq!((by_path.st_dev, by_path.st_ino), (by_peer.st_dev, by_peer.st_ino), "inode");
+    let (by_peer, by_path) = (
+        nix::sys::stat::fstat(&slave)?,
+        nix::sys::stat::stat(&pty.path)?,
+    );
+    check_eq!(
+        (by_path.st_dev, by_path.st_ino),
+        (by_peer.st_dev, by_peer.st_ino),
+        "inode"
+    );
     Ok(())
 }
 
@@ -72,14 +83,24 @@ fn access_modes(ctx: &Ctx) -> Outcome {
 
 fn status_flags(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
-    for (flag, nonblock, cloexec) in
-        [(OFlag::empty(), false, false), (OFlag::O_NONBLOCK, true, false), (OFlag::O_CLOEXEC, false, true)]
-    {
+    for (flag, nonblock, cloexec) in [
+        (OFlag::empty(), false, false),
+        (OFlag::O_NONBLOCK, true, false),
+        (OFlag::O_CLOEXEC, false, true),
+    ] {
         let slave = peer(&pty.master, RW | flag).context("TIOCGPTPEER")?;
         let status = OFlag::from_bits_retain(fcntl(&slave, FcntlArg::F_GETFL)?);
         let fd = FdFlag::from_bits_retain(fcntl(&slave, FcntlArg::F_GETFD)?);
-        check_eq!(nonblock, status.contains(OFlag::O_NONBLOCK), "O_NONBLOCK with {flag:?}");
-        check_eq!(cloexec, fd.contains(FdFlag::FD_CLOEXEC), "FD_CLOEXEC with {flag:?}");
+        check_eq!(
+            nonblock,
+            status.contains(OFlag::O_NONBLOCK),
+            "O_NONBLOCK with {flag:?}"
+        );
+        check_eq!(
+            cloexec,
+            fd.contains(FdFlag::FD_CLOEXEC),
+            "FD_CLOEXEC with {flag:?}"
+        );
         check_eq!(OFlag::O_RDWR, status & OFlag::O_ACCMODE, "access mode");
     }
     Ok(())
@@ -89,7 +110,11 @@ fn o_path(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     let handle = peer(&pty.master, OFlag::O_PATH).context("TIOCGPTPEER O_PATH")?;
     check_errno(io::read_now(&handle, 1), Errno::EBADF, "read from O_PATH")?;
-    check_eq!(u64::from(pty.index) + 3, nix::sys::stat::fstat(&handle)?.st_ino, "inode");
+    check_eq!(
+        u64::from(pty.index) + 3,
+        nix::sys::stat::fstat(&handle)?.st_ino,
+        "inode"
+    );
     Ok(())
 }
 
@@ -98,7 +123,11 @@ fn controlling_terminal(ctx: &Ctx) -> Outcome {
     let tty = std::path::Path::new("/dev/tty");
     session(|| {
         let _slave = peer(&pty.master, RW)?;
-        check_errno(open_at(tty, OFlag::O_RDWR), Errno::ENXIO, "/dev/tty after O_NOCTTY")?;
+        check_errno(
+            open_at(tty, OFlag::O_RDWR),
+            Errno::ENXIO,
+            "/dev/tty after O_NOCTTY",
+        )?;
         let _ctty = peer(&pty.master, OFlag::O_RDWR)?;
         open_at(tty, OFlag::O_RDWR).context("/dev/tty without O_NOCTTY")?;
         Ok(())
@@ -108,12 +137,18 @@ fn controlling_terminal(ctx: &Ctx) -> Outcome {
 
 fn permissions_of_the_node(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
-    fs::set_permissions(&pty.path, fs::Permissions::from_mode(0)).context("chmod 000")?;
+    fs::set_permissions(&pty.path, fs::Permissions::from_mode(0o000)).context("chmod 000")?;
     peer(&pty.master, RW).context("as root")?;
     child(|| {
         become_user(1000)?;
-        check_errno(pty.try_slave(RW), Errno::EACCES, "open by name as another user")?;
-        peer(&pty.master, RW).map(drop).context("TIOCGPTPEER as another user")
+        check_errno(
+            pty.try_slave(RW),
+            Errno::EACCES,
+            "open by name as another user",
+        )?;
+        peer(&pty.master, RW)
+            .map(drop)
+            .context("TIOCGPTPEER as another user")
     })?
     .succeed()
 }
@@ -144,7 +179,10 @@ fn bound_ptmx(ctx: &Ctx, fs: &Fs) -> Result<OwnedFd> {
     bind(&fs.join("ptmx"), &place)?;
     let master = open_at(&place, RW).context("open the bound ptmx")?;
     ioctl::set(&master, TIOCSPTLCK, 0).context("unlock")?;
-    check!(fs.has(ioctl::get(&master, TIOCGPTN)?), "no node in the instance that ptmx came from");
+    check!(
+        fs.has(ioctl::get(&master, TIOCGPTN)?),
+        "no node in the instance that ptmx came from"
+    );
     Ok(master)
 }
 
@@ -185,7 +223,11 @@ fn bind_mount_of_directory(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs { path: copy.clone() })?;
     let slave = peer(&pty.master, RW).context("TIOCGPTPEER")?;
     talks(&pty.master, &slave)?;
-    check_eq!(copy.join("0").to_string_lossy(), io::fd_link(&slave)?, "name");
+    check_eq!(
+        copy.join("0").to_string_lossy(),
+        io::fd_link(&slave)?,
+        "name"
+    );
     check!(fs.has(0), "no node in the instance");
     Ok(())
 }
@@ -193,4 +235,57 @@ fn bind_mount_of_directory(ctx: &Ctx) -> Outcome {
 fn on_slave(ctx: &Ctx) -> Outcome {
     let (_pty, slave) = pair(ctx)?;
     check_errno(peer(&slave, RW), Errno::EIO, "TIOCGPTPEER")
+}
+
+fn bind_mount_twice(ctx: &Ctx) -> Outcome {
+    let fs = Fs::at(ctx, "dev/pts", "ptmxmode=0666")?;
+    drop(bound_ptmx(ctx, &fs)?);
+    bind(&fs.join("ptmx"), &ctx.work.join("dev/ptmx"))?;
+    let master = open_at(&ctx.work.join("dev/ptmx"), RW).context("open the bound ptmx")?;
+    ioctl::set(&master, TIOCSPTLCK, 0).context("unlock")?;
+    let slave = peer(&master, RW).context("TIOCGPTPEER")?;
+    talks(&master, &slave)
+}
+
+fn bind_mount_beside_symlink(ctx: &Ctx) -> Outcome {
+    let fs = Fs::at(ctx, "elsewhere", "ptmxmode=0666")?;
+    ctx.dir("dev")?;
+    std::os::unix::fs::symlink(&fs.path, ctx.work.join("dev/pts")).context("symlink")?;
+    let master = bound_ptmx(ctx, &fs)?;
+    check_errno(peer(&master, RW), Errno::ENODEV, "TIOCGPTPEER")
+}
+
+fn bind_mount_beside_subdirectory(ctx: &Ctx) -> Outcome {
+    let fs = Fs::at(ctx, "elsewhere", "ptmxmode=0666")?;
+    bind(&fs.path, &ctx.dir("dev/pts")?)?;
+    let master = bound_ptmx(ctx, &fs)?;
+    let slave = peer(&master, RW).context("TIOCGPTPEER")?;
+    talks(&master, &slave)?;
+    check_eq!(
+        ctx.work.join("dev/pts/0").to_string_lossy(),
+        io::fd_link(&slave)?,
+        "name"
+    );
+    Ok(())
+}
+
+fn from_elsewhere(ctx: &Ctx) -> Outcome {
+    let fs = Fs::new(ctx)?;
+    let pty = Pty::open(&fs)?;
+    let empty = ctx.dir("empty")?;
+    child(|| {
+        nix::unistd::chroot(&empty).context("chroot")?;
+        std::env::set_current_dir("/").context("chdir")?;
+        talks(&pty.master, &peer(&pty.master, RW).context("in a chroot")?)
+    })?
+    .succeed()?;
+    child(|| {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).context("unshare")?;
+        umount2(&fs.path, MntFlags::MNT_DETACH).context("detach")?;
+        talks(
+            &pty.master,
+            &peer(&pty.master, RW).context("in another mount namespace")?,
+        )
+    })?
+    .succeed()
 }

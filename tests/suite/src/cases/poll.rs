@@ -15,7 +15,7 @@ use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl::{self, TIOCVHANGUP};
 use crate::fixture::process::child;
 use crate::fixture::wait::until;
-use crate::fixture::{io, pair, term, Fs, Pty};
+use crate::fixture::{io, pair, raw_pair, term, Fs, Pty};
 
 cases! { "poll":
     idle => "an idle pair is writable and not readable, at both ends",
@@ -40,19 +40,25 @@ cases! { "poll":
 
 const IN_OUT: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
 
-fn raw_pair(ctx: &Ctx) -> Result<(Pty, OwnedFd)> {
-    let (pty, slave) = pair(ctx)?;
-    term::raw(&slave)?;
-    Ok((pty, slave))
-}
-
 fn idle(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
-    check_eq!(PollFlags::POLLOUT, io::events(&pty.master, IN_OUT)?, "master before the slave was opened");
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&pty.master, IN_OUT)?,
+        "master before the slave was opened"
+    );
     let slave = pty.slave()?;
-    check_eq!(PollFlags::POLLOUT, io::events(&pty.master, IN_OUT)?, "master");
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&pty.master, IN_OUT)?,
+        "master"
+    );
     check_eq!(PollFlags::POLLOUT, io::events(&slave, IN_OUT)?, "slave");
-    check_eq!(PollFlags::empty(), io::events(&slave, PollFlags::POLLPRI)?, "POLLPRI");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&slave, PollFlags::POLLPRI)?,
+        "POLLPRI"
+    );
     Ok(())
 }
 
@@ -67,7 +73,11 @@ fn readable(ctx: &Ctx) -> Outcome {
         io::expect(to, b"x")?;
         check_eq!(IN_OUT, io::events(to, IN_OUT)?, "with a byte left");
         io::expect(to, b"y")?;
-        check_eq!(PollFlags::POLLOUT, io::events(to, IN_OUT)?, "after all was read");
+        check_eq!(
+            PollFlags::POLLOUT,
+            io::events(to, IN_OUT)?,
+            "after all was read"
+        );
     }
     Ok(())
 }
@@ -76,7 +86,11 @@ fn canonical_readable(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     io::write_all(&pty.master, b"part")?;
     io::expect(&pty.master, b"part")?;
-    check_eq!(PollFlags::empty(), io::events(&slave, PollFlags::POLLIN)?, "with a part of a line");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&slave, PollFlags::POLLIN)?,
+        "with a part of a line"
+    );
     io::write_all(&pty.master, b"\n")?;
     io::wait_for(&slave, PollFlags::POLLIN)?;
     io::expect_read(&slave, b"part\n")
@@ -87,7 +101,11 @@ fn vmin_counts(ctx: &Ctx) -> Outcome {
     term::modify(&slave, |t| t.c_cc[libc::VMIN] = 5)?;
     io::write_all(&pty.master, b"1234")?;
     until("4 bytes", || Ok(ioctl::get(&slave, ioctl::TIOCINQ)? == 4))?;
-    check_eq!(PollFlags::empty(), io::events(&slave, PollFlags::POLLIN)?, "with 4 bytes");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&slave, PollFlags::POLLIN)?,
+        "with 4 bytes"
+    );
     io::write_all(&pty.master, b"5")?;
     io::wait_for(&slave, PollFlags::POLLIN)?;
     io::expect(&slave, b"12345")?;
@@ -102,7 +120,11 @@ fn end_of_file_is_readable(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"\x04")?;
     io::wait_for(&slave, PollFlags::POLLIN)?;
     check_eq!(Ok(Vec::new()), io::read_now(&slave, 10), "read");
-    check_eq!(PollFlags::empty(), io::events(&slave, PollFlags::POLLIN)?, "after the end of file was read");
+    check_eq!(
+        PollFlags::empty(),
+        io::events(&slave, PollFlags::POLLIN)?,
+        "after the end of file was read"
+    );
     Ok(())
 }
 
@@ -128,7 +150,11 @@ fn writable_again(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     for (from, to) in [(&pty.master, &slave), (&slave, &pty.master)] {
         let taken = fill(from)?;
-        check_eq!(PollFlags::empty(), io::events(from, PollFlags::POLLOUT)?, "full");
+        check_eq!(
+            PollFlags::empty(),
+            io::events(from, PollFlags::POLLOUT)?,
+            "full"
+        );
         io::read_n(to, taken)?;
         io::wait_for(from, PollFlags::POLLOUT)?;
     }
@@ -140,13 +166,29 @@ fn hangup_of_master(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"data")?;
     drop(slave);
     io::wait_for(&pty.master, PollFlags::POLLIN)?;
-    check_eq!(IN_OUT | PollFlags::POLLHUP, io::events(&pty.master, IN_OUT)?, "with data");
+    check_eq!(
+        IN_OUT | PollFlags::POLLHUP,
+        io::events(&pty.master, IN_OUT)?,
+        "with data"
+    );
     io::expect(&pty.master, b"data")?;
-    check_eq!(PollFlags::POLLOUT | PollFlags::POLLHUP, io::events(&pty.master, IN_OUT)?, "without data");
+    check_eq!(
+        PollFlags::POLLOUT | PollFlags::POLLHUP,
+        io::events(&pty.master, IN_OUT)?,
+        "without data"
+    );
     let slave = pty.slave()?;
-    check_eq!(PollFlags::POLLOUT, io::events(&pty.master, IN_OUT)?, "with the slave open again");
+    check_eq!(
+        PollFlags::POLLOUT,
+        io::events(&pty.master, IN_OUT)?,
+        "with the slave open again"
+    );
     drop(slave);
-    check_eq!(PollFlags::POLLHUP, io::events(&pty.master, PollFlags::empty())?, "asked for nothing");
+    check_eq!(
+        PollFlags::POLLHUP,
+        io::events(&pty.master, PollFlags::empty())?,
+        "asked for nothing"
+    );
     Ok(())
 }
 
@@ -162,7 +204,11 @@ fn wakes_on_data(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     for (from, to) in [(&pty.master, &slave), (&slave, &pty.master)] {
         let waiter = child(|| {
-            check_eq!(PollFlags::POLLIN, io::wait_for(to, PollFlags::POLLIN)?, "events");
+            check_eq!(
+                PollFlags::POLLIN,
+                io::wait_for(to, PollFlags::POLLIN)?,
+                "events"
+            );
             Ok(())
         })?;
         waiter.asleep()?;
@@ -180,7 +226,11 @@ fn wakes_on_hangup(ctx: &Ctx) -> Outcome {
     let waiter = child(|| {
         // SAFETY: this process's copy; the process ends without running the owner's destructor.
         unsafe { libc::close(raw) };
-        check_eq!(PollFlags::POLLHUP, io::wait_for(&pty.master, PollFlags::POLLIN)?, "the master's events");
+        check_eq!(
+            PollFlags::POLLHUP,
+            io::wait_for(&pty.master, PollFlags::POLLIN)?,
+            "the master's events"
+        );
         Ok(())
     })?;
     waiter.asleep()?;
@@ -191,7 +241,10 @@ fn wakes_on_hangup(ctx: &Ctx) -> Outcome {
     let waiter = child(|| {
         // SAFETY: as above.
         unsafe { libc::close(raw) };
-        check!(io::wait_for(&slave, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP), "no POLLHUP at the slave");
+        check!(
+            io::wait_for(&slave, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
+            "no POLLHUP at the slave"
+        );
         Ok(())
     })?;
     waiter.asleep()?;
@@ -208,7 +261,11 @@ fn selected(fd: &OwnedFd) -> Result<(bool, bool, bool)> {
     };
     let (mut r, mut w, mut e) = (set(), set(), set());
     select(None, &mut r, &mut w, &mut e, &mut TimeVal::new(0, 0)).context("select")?;
-    Ok((r.contains(fd.as_fd()), w.contains(fd.as_fd()), e.contains(fd.as_fd())))
+    Ok((
+        r.contains(fd.as_fd()),
+        w.contains(fd.as_fd()),
+        e.contains(fd.as_fd()),
+    ))
 }
 
 fn select_sets(ctx: &Ctx) -> Outcome {
@@ -220,7 +277,11 @@ fn select_sets(ctx: &Ctx) -> Outcome {
     fill(&pty.master)?;
     check_eq!((true, false, false), selected(&pty.master)?, "full");
     io::expect(&pty.master, b"x")?;
-    check_eq!((false, false, false), selected(&pty.master)?, "full, without data");
+    check_eq!(
+        (false, false, false),
+        selected(&pty.master)?,
+        "full, without data"
+    );
     drop(slave);
     check!(selected(&pty.master)?.0, "a hangup is not readable");
     Ok(())
@@ -231,7 +292,11 @@ fn select_wakes(ctx: &Ctx) -> Outcome {
     let waiter = child(|| {
         let mut set = FdSet::new();
         set.insert(slave.as_fd());
-        check_eq!(Ok(1), select(None, &mut set, None, None, &mut TimeVal::new(30, 0)), "select");
+        check_eq!(
+            Ok(1),
+            select(None, &mut set, None, None, &mut TimeVal::new(30, 0)),
+            "select"
+        );
         Ok(())
     })?;
     waiter.asleep()?;
@@ -245,7 +310,9 @@ struct Watch(Epoll);
 impl Watch {
     fn on(fd: &OwnedFd, flags: EpollFlags) -> Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context("epoll_create")?;
-        epoll.add(fd, EpollEvent::new(flags, 7)).context("epoll_ctl")?;
+        epoll
+            .add(fd, EpollEvent::new(flags, 7))
+            .context("epoll_ctl")?;
         Ok(Self(epoll))
     }
 
@@ -253,7 +320,11 @@ impl Watch {
         let mut events = [EpollEvent::empty(); 4];
         let n = self.0.wait(&mut events, timeout).context("epoll_wait")?;
         check!(n <= 1, "{n} events of one descriptor");
-        Ok(if n == 1 { events[0].events() } else { EpollFlags::empty() })
+        Ok(if n == 1 {
+            events[0].events()
+        } else {
+            EpollFlags::empty()
+        })
     }
 
     fn now(&self) -> Result<EpollFlags> {
@@ -287,12 +358,18 @@ fn epoll_edge(ctx: &Ctx) -> Outcome {
         let watch = Watch::on(to, EpollFlags::EPOLLIN | EpollFlags::EPOLLET)?;
         for _ in 0..3 {
             io::write_all(from, b"x")?;
-            check!(watch.next()?.contains(EpollFlags::EPOLLIN), "no event for new data");
+            check!(
+                watch.next()?.contains(EpollFlags::EPOLLIN),
+                "no event for new data"
+            );
         }
         // What is left unread is not reported again, though a wakeup without news may be.
         io::expect(to, b"xxx")?;
         io::write_all(from, b"y")?;
-        check!(watch.next()?.contains(EpollFlags::EPOLLIN), "no event after all was read");
+        check!(
+            watch.next()?.contains(EpollFlags::EPOLLIN),
+            "no event after all was read"
+        );
         io::expect(to, b"y")?;
     }
     Ok(())
@@ -305,9 +382,14 @@ fn epoll_one_shot(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"x")?;
     check_eq!(EpollFlags::EPOLLIN, watch.next()?, "first");
     io::write_all(&slave, b"y")?;
-    until("both bytes", || Ok(ioctl::get(&pty.master, ioctl::TIOCINQ)? == 2))?;
+    until("both bytes", || {
+        Ok(ioctl::get(&pty.master, ioctl::TIOCINQ)? == 2)
+    })?;
     check_eq!(EpollFlags::empty(), watch.now()?, "second");
-    watch.0.modify(&pty.master, &mut EpollEvent::new(flags, 7)).context("epoll_ctl")?;
+    watch
+        .0
+        .modify(&pty.master, &mut EpollEvent::new(flags, 7))
+        .context("epoll_ctl")?;
     check_eq!(EpollFlags::EPOLLIN, watch.next()?, "armed again");
     Ok(())
 }
@@ -316,11 +398,17 @@ fn epoll_hangup(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     let watch = Watch::on(&pty.master, EpollFlags::EPOLLIN | EpollFlags::EPOLLET)?;
     drop(slave);
-    check!(watch.next()?.contains(EpollFlags::EPOLLHUP), "no EPOLLHUP at the master");
+    check!(
+        watch.next()?.contains(EpollFlags::EPOLLHUP),
+        "no EPOLLHUP at the master"
+    );
     let slave = pty.slave()?;
     let watch = Watch::on(&slave, EpollFlags::empty())?;
     ioctl::call(&slave, TIOCVHANGUP, 0).context("TIOCVHANGUP")?;
-    check!(watch.next()?.contains(EpollFlags::EPOLLHUP), "no EPOLLHUP at the slave");
+    check!(
+        watch.next()?.contains(EpollFlags::EPOLLHUP),
+        "no EPOLLHUP at the slave"
+    );
     check_errno(io::write_now(&slave, b"x"), Errno::EIO, "write")
 }
 
@@ -339,7 +427,9 @@ fn epoll_writable_edge(ctx: &Ctx) -> Outcome {
 
 fn several_waiters(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
-    let waiters = (0..4).map(|_| child(|| io::wait_for(&slave, PollFlags::POLLIN).map(drop))).collect::<Result<Vec<_>>>()?;
+    let waiters = (0..4)
+        .map(|_| child(|| io::wait_for(&slave, PollFlags::POLLIN).map(drop)))
+        .collect::<Result<Vec<_>>>()?;
     waiters.iter().try_for_each(|w| w.asleep())?;
     io::write_all(&pty.master, b"x")?;
     waiters.iter().try_for_each(|w| w.succeed())

@@ -36,17 +36,32 @@ fn script(ctx: &Ctx) -> Outcome {
     script.args(["-q", "-e", "-c", commands]).arg(&record);
     let output = script.output().context("script")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    check_eq!(Some(7), output.status.code(), "exit status, with the output {text:?}");
+    check_eq!(
+        Some(7),
+        output.status.code(),
+        "exit status, with the output {text:?}"
+    );
     check_eq!("/dev/pts/0\r\nboth\r\n0 0\r\n", text, "output");
     let record = fs::read_to_string(&record).context("the typescript")?;
-    check!(record.contains("/dev/pts/0\r\nboth\r\n"), "typescript: {record:?}");
-    check_eq!(vec!["ptmx".to_owned()], host.fs.names()?, "names afterwards");
+    check!(
+        record.contains("/dev/pts/0\r\nboth\r\n"),
+        "typescript: {record:?}"
+    );
+    check_eq!(
+        vec!["ptmx".to_owned()],
+        host.fs.names()?,
+        "names afterwards"
+    );
     Ok(())
 }
 
 fn script_interactive(ctx: &Ctx) -> Outcome {
     let host = Host::new(ctx, &["script", "tty"])?;
-    let mut screen = host.on_pty(host.command("script").args(["-q", "-c", "/bin/sh -i", "/dev/null"]))?;
+    let mut screen =
+        host.on_pty(
+            host.command("script")
+                .args(["-q", "-c", "/bin/sh -i", "/dev/null"]),
+        )?;
     screen.types("tty; echo $((6 * 7))\n")?;
     // The inner terminal is the second pty.
     screen.shows("/dev/pts/1\r\n42\r\n")?;
@@ -89,7 +104,11 @@ os.waitpid(pid, 0)
 sys.stdout.buffer.write(text)
 "#;
     let text = host.output(host.command("python3").args(["-c", code]))?;
-    check_eq!("typed\r\n/dev/pts/0 typed True\r\nInput/output error", text, "output");
+    check_eq!(
+        "typed\r\n/dev/pts/0 typed True\r\nInput/output error",
+        text,
+        "output"
+    );
     Ok(())
 }
 
@@ -102,8 +121,19 @@ fn tmux_command(host: &Host) -> std::process::Command {
 
 fn tmux(ctx: &Ctx) -> Outcome {
     let host = Host::new(ctx, &["tmux", "tty"])?;
-    let run = |args: &[&str]| host.output(tmux_command(&host).args(args)).with_context(|| format!("tmux {args:?}"));
-    run(&["new-session", "-d", "-x", "80", "-y", "24", "exec /bin/sh -i"])?;
+    let run = |args: &[&str]| {
+        host.output(tmux_command(&host).args(args))
+            .with_context(|| format!("tmux {args:?}"))
+    };
+    run(&[
+        "new-session",
+        "-d",
+        "-x",
+        "80",
+        "-y",
+        "24",
+        "exec /bin/sh -i",
+    ])?;
     run(&["send-keys", "tty; stty size; echo $((6 * 7))", "Enter"])?;
     let mut shown = String::new();
     until("the shell's output", || {
@@ -111,10 +141,21 @@ fn tmux(ctx: &Ctx) -> Outcome {
         Ok(shown.lines().any(|l| l.trim().ends_with("42")))
     })
     .with_context(|| format!("the window shows:\n{shown}"))?;
-    check!(shown.lines().any(|l| l.trim().ends_with("/dev/pts/0")), "no /dev/pts/0 in:\n{shown}");
-    check_eq!("/dev/pts/0", run(&["display-message", "-p", "#{pane_tty}"])?.trim(), "pane_tty");
+    check!(
+        shown.lines().any(|l| l.trim().ends_with("/dev/pts/0")),
+        "no /dev/pts/0 in:\n{shown}"
+    );
+    check_eq!(
+        "/dev/pts/0",
+        run(&["display-message", "-p", "#{pane_tty}"])?.trim(),
+        "pane_tty"
+    );
     run(&["split-window", "-d", "exec /bin/sh -i"])?;
-    check_eq!("/dev/pts/0\n/dev/pts/1\n", run(&["list-panes", "-F", "#{pane_tty}"])?, "terminals of two panes");
+    check_eq!(
+        "/dev/pts/0\n/dev/pts/1\n",
+        run(&["list-panes", "-F", "#{pane_tty}"])?,
+        "terminals of two panes"
+    );
     run(&["kill-server"])?;
     until("the terminals to go", || Ok(host.fs.names()? == ["ptmx"]))
 }
@@ -128,7 +169,9 @@ fn tmux_attached(ctx: &Ctx) -> Outcome {
     screen.shows("42-shown")?;
     // One line of the window is tmux's own.
     until("tmux to take the size over", || {
-        let size = tmux_command(&host).args(["display-message", "-p", "#{pane_width}x#{pane_height}"]).output()?;
+        let size = tmux_command(&host)
+            .args(["display-message", "-p", "#{pane_width}x#{pane_height}"])
+            .output()?;
         Ok(String::from_utf8_lossy(&size.stdout).trim() == "100x29")
     })?;
     screen.types("stty size; echo done-$((1 + 1))\n")?;
@@ -137,7 +180,8 @@ fn tmux_attached(ctx: &Ctx) -> Outcome {
     screen.types("\x02d")?;
     screen.shows("detached")?;
     check!(screen.ends()?.success(), "the client failed");
-    host.output(tmux_command(&host).arg("kill-server")).map(drop)
+    host.output(tmux_command(&host).arg("kill-server"))
+        .map(drop)
 }
 
 /// A running sshd, killed at the end.
@@ -154,10 +198,21 @@ impl Drop for Daemon {
 fn sshd(host: &Host) -> Result<Daemon> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).context("unshare the network")?;
     loopback_up().context("loopback")?;
-    mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=755")).context("tmpfs on /run")?;
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("mode=755"),
+    )
+    .context("tmpfs on /run")?;
     fs::create_dir("/run/sshd").context("mkdir /run/sshd")?;
     for name in ["host_key", "user_key"] {
-        host.output(host.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(host.file(name)))?;
+        host.output(
+            host.command("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(host.file(name)),
+        )?;
     }
     fs::copy(host.file("user_key.pub"), host.file("authorized")).context("authorized keys")?;
     let config = format!(
@@ -170,10 +225,16 @@ fn sshd(host: &Host) -> Result<Daemon> {
     fs::set_permissions(host.file("host_key"), fs::Permissions::from_mode(0o600))?;
     let log = fs::File::create(host.file("sshd.log")).context("log")?;
     let mut command = host.command("sshd");
-    command.args(["-D", "-e", "-f"]).arg(host.file("sshd_config")).stdout(log.try_clone()?).stderr(log);
+    command
+        .args(["-D", "-e", "-f"])
+        .arg(host.file("sshd_config"))
+        .stdout(log.try_clone()?)
+        .stderr(log);
     let daemon = Daemon(command.spawn().context("sshd")?);
-    until("sshd to listen", || Ok(std::net::TcpStream::connect("127.0.0.1:2222").is_ok()))
-        .with_context(|| fs::read_to_string(host.file("sshd.log")).unwrap_or_default())?;
+    until("sshd to listen", || {
+        Ok(std::net::TcpStream::connect("127.0.0.1:2222").is_ok())
+    })
+    .with_context(|| fs::read_to_string(host.file("sshd.log")).unwrap_or_default())?;
     Ok(daemon)
 }
 
@@ -187,7 +248,12 @@ fn loopback_up() -> Result<()> {
         request.ifr_name[0] = b'l' as libc::c_char;
         request.ifr_name[1] = b'o' as libc::c_char;
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        nix::errno::Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request)).context("SIOCSIFFLAGS")?;
+        nix::errno::Errno::result(libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCSIFFLAGS,
+            &request,
+        ))
+        .context("SIOCSIFFLAGS")?;
     }
     Ok(())
 }
@@ -196,16 +262,41 @@ fn ssh(ctx: &Ctx) -> Outcome {
     let host = Host::new(ctx, &["ssh", "sshd", "ssh-keygen", "tty", "stty"])?;
     let _daemon = sshd(&host)?;
     let mut client = host.command("ssh");
-    client.args(["-tt", "-F", "/dev/null", "-p", "2222", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
-    client.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i"]).arg(host.file("user_key"));
-    client.args(["root@127.0.0.1", "tty; echo ready; read line; echo got-$line; stty size; trap 'echo caught; exit 9' INT; \
-                  echo armed; while :; do sleep 1; done"]);
+    client.args([
+        "-tt",
+        "-F",
+        "/dev/null",
+        "-p",
+        "2222",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=no",
+    ]);
+    client
+        .args([
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
+            "-i",
+        ])
+        .arg(host.file("user_key"));
+    client.args([
+        "root@127.0.0.1",
+        "tty; echo ready; read line; echo got-$line; stty size; trap 'echo caught; exit 9' INT; \
+                  echo armed; while :; do sleep 1; done",
+    ]);
     let mut check_session = || -> Outcome {
         let mut screen = host.on_pty(&mut client)?;
         ioctl::set_winsize(screen.master(), [33, 99, 0, 0]).context("TIOCSWINSZ")?;
         screen.shows("/dev/pts/1\r\nready\r\n")?;
         let remote = host.fs.stat(1).context("stat of the remote terminal")?;
-        check_eq!((libc::S_IFCHR | 0o620, 0, 5), (remote.st_mode, remote.st_uid, remote.st_gid), "the remote terminal's node");
+        check_eq!(
+            (libc::S_IFCHR | 0o620, 0, 5),
+            (remote.st_mode, remote.st_uid, remote.st_gid),
+            "the remote terminal's node"
+        );
         screen.types("typed\n")?;
         screen.shows("got-typed")?;
         screen.shows("33 99")?;
@@ -215,7 +306,12 @@ fn ssh(ctx: &Ctx) -> Outcome {
         check_eq!(Some(9), screen.ends()?.code(), "exit status");
         Ok(())
     };
-    check_session().with_context(|| format!("sshd said:\n{}", fs::read_to_string(host.file("sshd.log")).unwrap_or_default()))?;
+    check_session().with_context(|| {
+        format!(
+            "sshd said:\n{}",
+            fs::read_to_string(host.file("sshd.log")).unwrap_or_default()
+        )
+    })?;
     until("the terminals to go", || Ok(host.fs.names()? == ["ptmx"]))
 }
 
@@ -224,13 +320,18 @@ fn ssh(ctx: &Ctx) -> Outcome {
 fn foreground(master: &std::os::fd::OwnedFd, program: &str) -> Outcome {
     until(program, || {
         let group = ioctl::get(master, ioctl::TIOCGPGRP)?;
-        Ok(fs::read_to_string(format!("/proc/{group}/comm")).is_ok_and(|name| name.trim() == program))
+        Ok(fs::read_to_string(format!("/proc/{group}/comm"))
+            .is_ok_and(|name| name.trim() == program))
     })
 }
 
 fn shell_job_control(ctx: &Ctx) -> Outcome {
     let host = Host::new(ctx, &["bash", "sleep"])?;
-    let mut screen = host.on_pty(host.command("bash").args(["--norc", "--noprofile", "--noediting", "-i"]))?;
+    let mut screen =
+        host.on_pty(
+            host.command("bash")
+                .args(["--norc", "--noprofile", "--noediting", "-i"]),
+        )?;
     screen.types("echo $((6 * 7))\n")?;
     screen.shows("42\r\n")?;
     screen.types("sleep 1000; echo status-$?\n")?;
@@ -260,7 +361,11 @@ fn stty(ctx: &Ctx) -> Outcome {
     screen.shows("speed 38400 baud")?;
     screen.shows("intr = ^G")?;
     screen.shows("-echo ")?;
-    check_eq!(Ok([11, 22, 0, 0]), ioctl::winsize(screen.master()), "size at the master");
+    check_eq!(
+        Ok([11, 22, 0, 0]),
+        ioctl::winsize(screen.master()),
+        "size at the master"
+    );
     check!(screen.ends()?.success(), "stty failed");
     Ok(())
 }
@@ -272,18 +377,28 @@ fn tty(ctx: &Ctx) -> Outcome {
     let mut second = host.on_pty(host.command("sh").args(["-c", "tty </dev/tty; tty"]))?;
     // What /dev/tty names is not the slave's path.
     second.shows("/dev/tty\r\n/dev/pts/1\r\n")?;
-    check!(first.ends()?.success() && second.ends()?.success(), "tty failed");
+    check!(
+        first.ends()?.success() && second.ends()?.success(),
+        "tty failed"
+    );
     Ok(())
 }
 
 fn ps(ctx: &Ctx) -> Outcome {
     let host = Host::new(ctx, &["ps", "cat"])?;
-    let on_pty = [host.on_pty(&mut host.command("cat"))?, host.on_pty(&mut host.command("cat"))?];
+    let on_pty = [
+        host.on_pty(&mut host.command("cat"))?,
+        host.on_pty(&mut host.command("cat"))?,
+    ];
     for (index, screen) in on_pty.iter().enumerate() {
         let pid = screen.child.id().to_string();
         let shown = host.output(host.command("ps").args(["-o", "tty=", "-p", &pid]))?;
         check_eq!(format!("pts/{index}"), shown.trim(), "terminal of {pid}");
-        let found = host.output(host.command("ps").args(["-o", "pid=", "-t", &format!("pts/{index}")]))?;
+        let found =
+            host.output(
+                host.command("ps")
+                    .args(["-o", "pid=", "-t", &format!("pts/{index}")]),
+            )?;
         check_eq!(pid, found.trim(), "processes on pts/{index}");
     }
     for screen in on_pty {

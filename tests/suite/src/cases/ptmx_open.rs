@@ -37,10 +37,18 @@ cases! { "ptmx_open":
 
 fn makes_a_node(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
-    check_eq!(vec!["ptmx".to_owned()], fs.names()?, "names in a fresh instance");
+    check_eq!(
+        vec!["ptmx".to_owned()],
+        fs.names()?,
+        "names in a fresh instance"
+    );
     let pty = Pty::locked(&fs)?;
     check_eq!(0, pty.index, "first index");
-    check_eq!(vec!["0".to_owned(), "ptmx".to_owned()], fs.names()?, "names with a pty");
+    check_eq!(
+        vec!["0".to_owned(), "ptmx".to_owned()],
+        fs.names()?,
+        "names with a pty"
+    );
     drop(pty);
     check_eq!(vec!["ptmx".to_owned()], fs.names()?, "names after close");
     Ok(())
@@ -67,22 +75,43 @@ fn echo_and_canonical_line(ctx: &Ctx) -> Outcome {
 fn write_only_and_read_only(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let reader = open_at(&fs.join("ptmx"), OFlag::O_RDONLY).context("O_RDONLY")?;
-    check_errno(io::write_now(&reader, b"x"), Errno::EBADF, "write to a read-only master")?;
+    check_errno(
+        io::write_now(&reader, b"x"),
+        Errno::EBADF,
+        "write to a read-only master",
+    )?;
     ioctl::set(&reader, TIOCSPTLCK, 0).context("unlock through a read-only master")?;
     let index = ioctl::get(&reader, TIOCGPTN)?;
-    let slave = open_at(&fs.join(index), OFlag::O_WRONLY | OFlag::O_NOCTTY).context("O_WRONLY slave")?;
-    check_errno(io::read_now(&slave, 1), Errno::EBADF, "read from a write-only slave")?;
+    let slave =
+        open_at(&fs.join(index), OFlag::O_WRONLY | OFlag::O_NOCTTY).context("O_WRONLY slave")?;
+    check_errno(
+        io::read_now(&slave, 1),
+        Errno::EBADF,
+        "read from a write-only slave",
+    )?;
     io::write_all(&slave, b"ab")?;
     io::expect(&reader, b"ab")?;
 
     let writer = open_at(&fs.join("ptmx"), OFlag::O_WRONLY).context("O_WRONLY")?;
-    check_errno(io::read_now(&writer, 1), Errno::EBADF, "read from a write-only master")
+    check_errno(
+        io::read_now(&writer, 1),
+        Errno::EBADF,
+        "read from a write-only master",
+    )
 }
 
 fn gptn_on_slave_is_enotty(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    check_errno(ioctl::get(&slave, TIOCGPTN), Errno::ENOTTY, "TIOCGPTN on the slave")?;
-    check_errno(ioctl::call(&pty.master, TIOCGPTN, 0), Errno::EFAULT, "TIOCGPTN to address 0")
+    check_errno(
+        ioctl::get(&slave, TIOCGPTN),
+        Errno::ENOTTY,
+        "TIOCGPTN on the slave",
+    )?;
+    check_errno(
+        ioctl::call(&pty.master, TIOCGPTN, 0),
+        Errno::EFAULT,
+        "TIOCGPTN to address 0",
+    )
 }
 
 fn through_symlink(ctx: &Ctx) -> Outcome {
@@ -92,7 +121,11 @@ fn through_symlink(ctx: &Ctx) -> Outcome {
     let master = open_at(&link, OFlag::O_RDWR).context("open through the link")?;
     check_eq!(0, ioctl::get(&master, TIOCGPTN)?, "index");
     check!(fs.has(0), "no node");
-    check_eq!(fs.join("ptmx").to_string_lossy(), io::fd_link(&master)?, "name of the master's descriptor");
+    check_eq!(
+        fs.join("ptmx").to_string_lossy(),
+        io::fd_link(&master)?,
+        "name of the master's descriptor"
+    );
     Ok(())
 }
 
@@ -100,7 +133,11 @@ fn o_path_makes_nothing(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let handle = open_at(&fs.join("ptmx"), OFlag::O_PATH).context("O_PATH")?;
     check_eq!(vec!["ptmx".to_owned()], fs.names()?, "names");
-    check_eq!(2, nix::sys::stat::fstat(&handle).context("fstat")?.st_ino, "inode number");
+    check_eq!(
+        2,
+        nix::sys::stat::fstat(&handle).context("fstat")?.st_ino,
+        "inode number"
+    );
     check_errno(io::read_now(&handle, 1), Errno::EBADF, "read")?;
     check_errno(ioctl::get(&handle, TIOCGPTN), Errno::EBADF, "ioctl")
 }
@@ -121,9 +158,18 @@ fn reopen_of_o_path(ctx: &Ctx) -> Outcome {
 fn reopen_of_master_makes_another(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let first = Pty::open(&fs)?;
-    let second = open_at(&proc_path(&first.master), OFlag::O_RDWR | OFlag::O_NOCTTY).context("reopen")?;
-    check_eq!(1, ioctl::get(&second, TIOCGPTN)?, "index of the reopened master");
-    check_eq!(0, ioctl::get(&first.master, TIOCGPTN)?, "index of the first master");
+    let second =
+        open_at(&proc_path(&first.master), OFlag::O_RDWR | OFlag::O_NOCTTY).context("reopen")?;
+    check_eq!(
+        1,
+        ioctl::get(&second, TIOCGPTN)?,
+        "index of the reopened master"
+    );
+    check_eq!(
+        0,
+        ioctl::get(&first.master, TIOCGPTN)?,
+        "index of the first master"
+    );
     Ok(())
 }
 
@@ -154,13 +200,21 @@ fn dup_keeps_the_pair(ctx: &Ctx) -> Outcome {
 fn not_a_controlling_terminal(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let _master = open_at(&fs.join("ptmx"), OFlag::O_RDWR).context("open ptmx")?;
-    check_errno(open_at("/dev/tty".as_ref(), OFlag::O_RDWR), Errno::ENXIO, "open /dev/tty")
+    check_errno(
+        open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
+        Errno::ENXIO,
+        "open /dev/tty",
+    )
 }
 
 fn not_seekable(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     for (fd, name) in [(&pty.master, "master"), (&slave, "slave")] {
-        check_errno(nix::unistd::lseek(fd, 0, nix::unistd::Whence::SeekCur), Errno::ESPIPE, name)?;
+        check_errno(
+            nix::unistd::lseek(fd, 0, nix::unistd::Whence::SeekCur),
+            Errno::ESPIPE,
+            name,
+        )?;
         check_errno(nix::sys::uio::pread(fd, &mut [0], 0), Errno::ESPIPE, name)?;
         check_errno(nix::sys::uio::pwrite(fd, &[0], 0), Errno::ESPIPE, name)?;
     }
@@ -180,7 +234,11 @@ fn permission_of_ptmx_mode(ctx: &Ctx) -> Outcome {
     drop(Pty::locked(&fs).context("root")?);
     child(|| {
         become_user(1000)?;
-        check_errno(open_at(&fs.join("ptmx"), OFlag::O_RDWR), Errno::EACCES, "open ptmx as another user")
+        check_errno(
+            open_at(&fs.join("ptmx"), OFlag::O_RDWR),
+            Errno::EACCES,
+            "open ptmx as another user",
+        )
     })?
     .succeed()
 }
@@ -191,9 +249,20 @@ fn creat_and_truncate_flags(ctx: &Ctx) -> Outcome {
     for name in ["ptmx", "0"] {
         let path = fs.join(name);
         let rw = OFlag::O_RDWR | OFlag::O_NOCTTY;
-        drop(open_at(&path, rw | OFlag::O_CREAT | OFlag::O_TRUNC).with_context(|| format!("O_CREAT|O_TRUNC {name}"))?);
-        check_errno(open_at(&path, rw | OFlag::O_CREAT | OFlag::O_EXCL), Errno::EEXIST, name)?;
-        check_errno(open_at(&path, OFlag::O_RDONLY | OFlag::O_DIRECTORY), Errno::ENOTDIR, name)?;
+        drop(
+            open_at(&path, rw | OFlag::O_CREAT | OFlag::O_TRUNC)
+                .with_context(|| format!("O_CREAT|O_TRUNC {name}"))?,
+        );
+        check_errno(
+            open_at(&path, rw | OFlag::O_CREAT | OFlag::O_EXCL),
+            Errno::EEXIST,
+            name,
+        )?;
+        check_errno(
+            open_at(&path, OFlag::O_RDONLY | OFlag::O_DIRECTORY),
+            Errno::ENOTDIR,
+            name,
+        )?;
     }
     drop(pty);
     Ok(())

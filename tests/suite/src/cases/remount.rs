@@ -35,14 +35,26 @@ fn resets_unnamed_options(ctx: &Ctx) -> Outcome {
     let fs = Fs::with(ctx, SET)?;
     check_eq!(SHOWN, fs.options()?, "options at first");
     fs.remount("mode=644").context("remount")?;
-    check_eq!("rw,mode=644,ptmxmode=000", fs.options()?, "options after a remount with mode only");
+    check_eq!(
+        "rw,mode=644,ptmxmode=000",
+        fs.options()?,
+        "options after a remount with mode only"
+    );
     fs.remount("gid=9").context("remount")?;
-    check_eq!("rw,gid=9,mode=600,ptmxmode=000", fs.options()?, "options after a remount with gid only");
+    check_eq!(
+        "rw,gid=9,mode=600,ptmxmode=000",
+        fs.options()?,
+        "options after a remount with gid only"
+    );
     fs.remount("").context("remount")?;
     check_eq!(DEFAULTS, fs.options()?, "options after an empty remount");
     let pty = Pty::locked(&fs)?;
     let slave = fs.stat(pty.index)?;
-    check_eq!((libc::S_IFCHR | 0o600, 0, 0), (slave.st_mode, slave.st_uid, slave.st_gid), "a slave's mode and owner");
+    check_eq!(
+        (libc::S_IFCHR | 0o600, 0, 0),
+        (slave.st_mode, slave.st_uid, slave.st_gid),
+        "a slave's mode and owner"
+    );
     Ok(())
 }
 
@@ -52,7 +64,11 @@ fn sets_named_options(ctx: &Ctx) -> Outcome {
     check_eq!(SHOWN, fs.options()?, "options");
     let pty = Pty::locked(&fs)?;
     let slave = fs.stat(pty.index)?;
-    check_eq!((libc::S_IFCHR | 0o640, 1, 2), (slave.st_mode, slave.st_uid, slave.st_gid), "a slave's mode and owner");
+    check_eq!(
+        (libc::S_IFCHR | 0o640, 1, 2),
+        (slave.st_mode, slave.st_uid, slave.st_gid),
+        "a slave's mode and owner"
+    );
     Ok(())
 }
 
@@ -63,7 +79,11 @@ fn through_fspick(ctx: &Ctx) -> Outcome {
     context.reconfigure().context("reconfigure")?;
     check_eq!("rw,mode=604,ptmxmode=000", fs.options()?, "options");
     let context = FsContext::pick(&fs.path).context("fspick")?;
-    check_errno(context.set("max", "1048577"), Errno::EINVAL, "max out of range")?;
+    check_errno(
+        context.set("max", "1048577"),
+        Errno::EINVAL,
+        "max out of range",
+    )?;
     check_eq!(vec!["e max out of range".to_owned()], context.log(), "log");
     Ok(())
 }
@@ -76,7 +96,11 @@ fn ptmx_mode_at_once(ctx: &Ctx) -> Outcome {
     check_eq!(0o666, mode()?, "after a remount");
     fs::set_permissions(fs.join("ptmx"), fs::Permissions::from_mode(0o640)).context("chmod")?;
     check_eq!(0o640, mode()?, "after chmod");
-    check_eq!("rw,mode=600,ptmxmode=666", fs.options()?, "options after chmod");
+    check_eq!(
+        "rw,mode=600,ptmxmode=666",
+        fs.options()?,
+        "options after chmod"
+    );
     fs.remount("ptmxmode=644").context("remount")?;
     check_eq!(0o644, mode()?, "after a remount over chmod");
     fs.remount("").context("remount")?;
@@ -91,16 +115,31 @@ fn existing_slaves_keep_theirs(ctx: &Ctx) -> Outcome {
     let second = Pty::locked(&fs)?;
     for (pty, mode, uid) in [(&first, 0o640, 1), (&second, 0o604, 3)] {
         let slave = fs.stat(pty.index)?;
-        check_eq!((libc::S_IFCHR | mode, uid), (slave.st_mode, slave.st_uid), "mode and owner of {}", pty.index);
+        check_eq!(
+            (libc::S_IFCHR | mode, uid),
+            (slave.st_mode, slave.st_uid),
+            "mode and owner of {}",
+            pty.index
+        );
     }
     Ok(())
 }
 
 fn bad_option_changes_nothing(ctx: &Ctx) -> Outcome {
     let fs = Fs::with(ctx, SET)?;
-    for options in ["mode=644,frob", "max=1048577", "mode=9", "mode=644,uid=-1", "newinstance=2"] {
+    for options in [
+        "mode=644,frob",
+        "max=1048577",
+        "mode=9",
+        "mode=644,uid=-1",
+        "newinstance=2",
+    ] {
         check_errno(fs.remount(options), Errno::EINVAL, options)?;
-        check_eq!(SHOWN, fs.options()?, "options after a refused remount with {options}");
+        check_eq!(
+            SHOWN,
+            fs.options()?,
+            "options after a refused remount with {options}"
+        );
         check_eq!(0o660, fs.stat("ptmx")?.st_mode & 0o7777, "mode of ptmx");
     }
     Ok(())
@@ -127,7 +166,15 @@ fn max_below_use(ctx: &Ctx) -> Outcome {
 
 fn read_only_and_back(ctx: &Ctx) -> Outcome {
     let fs = Fs::with(ctx, "")?;
-    let remount = |flags: MsFlags| mount(None::<&str>, &fs.path, None::<&str>, MsFlags::MS_REMOUNT | flags, Some("mode=620"));
+    let remount = |flags: MsFlags| {
+        mount(
+            None::<&str>,
+            &fs.path,
+            None::<&str>,
+            MsFlags::MS_REMOUNT | flags,
+            Some("mode=620"),
+        )
+    };
     remount(MsFlags::MS_RDONLY).context("remount read-only")?;
     check_eq!("ro,mode=620,ptmxmode=000", fs.options()?, "options");
     remount(MsFlags::empty()).context("remount read-write")?;
@@ -140,7 +187,8 @@ fn bind_remount_keeps_options(ctx: &Ctx) -> Outcome {
     let copy = ctx.dir("copy")?;
     bind(&fs.path, &copy)?;
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
-    mount(None::<&str>, &copy, None::<&str>, flags, None::<&str>).context("remount the bind mount")?;
+    mount(None::<&str>, &copy, None::<&str>, flags, None::<&str>)
+        .context("remount the bind mount")?;
     check_eq!(SHOWN, fs.options()?, "options");
     Ok(())
 }
@@ -151,6 +199,10 @@ fn other_instance_untouched(ctx: &Ctx) -> Outcome {
     one.remount("").context("remount")?;
     check_eq!(DEFAULTS, one.options()?, "options of the one");
     check_eq!(SHOWN, two.options()?, "options of the other");
-    check_eq!(0o660, two.stat("ptmx")?.st_mode & 0o7777, "mode of the other's ptmx");
+    check_eq!(
+        0o660,
+        two.stat("ptmx")?.st_mode & 0o7777,
+        "mode of the other's ptmx"
+    );
     Ok(())
 }

@@ -73,7 +73,11 @@ fn not_without_owner_change(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     check_eq!(0, own(&pty.master, libc::F_GETOWN, 0)?, "owner at first");
     set_async(&pty.master, true).context("O_ASYNC")?;
-    check_eq!(getpid().as_raw(), own(&pty.master, libc::F_GETOWN, 0)?, "owner");
+    check_eq!(
+        getpid().as_raw(),
+        own(&pty.master, libc::F_GETOWN, 0)?,
+        "owner"
+    );
     let ready = crate::fixture::process::Gate::new()?;
     let other = crate::fixture::process::child(|| {
         own(&pty.master, libc::F_SETOWN, getpid().as_raw())?;
@@ -122,10 +126,16 @@ fn with_signal_and_descriptor(ctx: &Ctx) -> Outcome {
     // SAFETY: of a signal from F_SETSIG the kernel fills si_band and si_fd, in this order, after the three ints and padding.
     let (band, fd) = unsafe {
         let fields = std::ptr::from_ref(&info).cast::<u8>().add(16);
-        (fields.cast::<libc::c_long>().read_unaligned(), fields.add(8).cast::<i32>().read_unaligned())
+        (
+            fields.cast::<libc::c_long>().read_unaligned(),
+            fields.add(8).cast::<i32>().read_unaligned(),
+        )
     };
     check_eq!(pty.master.as_raw_fd(), fd, "si_fd");
-    check!(band & libc::c_long::from(libc::POLLIN) != 0, "si_band is {band:#x}");
+    check!(
+        band & libc::c_long::from(libc::POLLIN) != 0,
+        "si_band is {band:#x}"
+    );
     Ok(())
 }
 

@@ -49,7 +49,8 @@ fn none_pending() -> Outcome {
 fn tiocsig(ctx: &Ctx) -> Outcome {
     on_terminal(ctx, |pty, _| {
         for signal in [SIGINT, SIGQUIT, SIGTSTP] {
-            ioctl::call(&pty.master, TIOCSIG, signal as libc::c_ulong).with_context(|| format!("TIOCSIG {signal}"))?;
+            ioctl::call(&pty.master, TIOCSIG, signal as libc::c_ulong)
+                .with_context(|| format!("TIOCSIG {signal}"))?;
             signals::expect(signal)?;
         }
         none_pending()
@@ -58,8 +59,14 @@ fn tiocsig(ctx: &Ctx) -> Outcome {
 
 fn tiocsig_others_are_invalid(ctx: &Ctx) -> Outcome {
     on_terminal(ctx, |pty, _| {
-        for signal in (0..=65).filter(|s| ![SIGINT as u64, SIGQUIT as u64, SIGTSTP as u64].contains(s)) {
-            check_errno(ioctl::call(&pty.master, TIOCSIG, signal), Errno::EINVAL, &format!("TIOCSIG {signal}"))?;
+        for signal in
+            (0..=65).filter(|s| ![SIGINT as u64, SIGQUIT as u64, SIGTSTP as u64].contains(s))
+        {
+            check_errno(
+                ioctl::call(&pty.master, TIOCSIG, signal),
+                Errno::EINVAL,
+                &format!("TIOCSIG {signal}"),
+            )?;
         }
         Ok(())
     })
@@ -67,7 +74,8 @@ fn tiocsig_others_are_invalid(ctx: &Ctx) -> Outcome {
 
 fn tiocsig_without_group(ctx: &Ctx) -> Outcome {
     let pty = Pty::locked(&Fs::new(ctx)?)?;
-    ioctl::call(&pty.master, TIOCSIG, SIGINT as libc::c_ulong).context("TIOCSIG before the slave was opened")?;
+    ioctl::call(&pty.master, TIOCSIG, SIGINT as libc::c_ulong)
+        .context("TIOCSIG before the slave was opened")?;
     pty.unlock()?;
     let _slave = pty.slave()?;
     ioctl::call(&pty.master, TIOCSIG, SIGINT as libc::c_ulong).context("TIOCSIG")?;
@@ -76,7 +84,11 @@ fn tiocsig_without_group(ctx: &Ctx) -> Outcome {
 
 fn tiocsig_on_slave(ctx: &Ctx) -> Outcome {
     let (_pty, slave) = pair(ctx)?;
-    check_errno(ioctl::call(&slave, TIOCSIG, SIGINT as libc::c_ulong), Errno::ENOTTY, "TIOCSIG")
+    check_errno(
+        ioctl::call(&slave, TIOCSIG, SIGINT as libc::c_ulong),
+        Errno::ENOTTY,
+        "TIOCSIG",
+    )
 }
 
 /// A control character sends its signal, echoes `echo`, and leaves the line after it whole.

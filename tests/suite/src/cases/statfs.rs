@@ -31,9 +31,17 @@ fn fstatfs(fd: &impl AsFd) -> Result<libc::statfs> {
 fn verify(name: &str, s: &libc::statfs) -> Outcome {
     check_eq!(0x1cd1, s.f_type, "{name}: f_type");
     // SAFETY: no pointers.
-    check_eq!(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }, s.f_bsize, "{name}: f_bsize");
+    check_eq!(
+        unsafe { libc::sysconf(libc::_SC_PAGESIZE) },
+        s.f_bsize,
+        "{name}: f_bsize"
+    );
     check_eq!(255, s.f_namelen, "{name}: f_namelen");
-    check_eq!((0, 0, 0, 0, 0), (s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree), "{name}: counts");
+    check_eq!(
+        (0, 0, 0, 0, 0),
+        (s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree),
+        "{name}: counts"
+    );
     Ok(())
 }
 
@@ -46,7 +54,10 @@ fn of_the_mount_point(ctx: &Ctx) -> Outcome {
 fn of_open_files(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let pty = Pty::open(&fs)?;
-    verify("ptmx", &fstatfs(&open_at(&fs.join("ptmx"), OFlag::O_PATH)?)?)?;
+    verify(
+        "ptmx",
+        &fstatfs(&open_at(&fs.join("ptmx"), OFlag::O_PATH)?)?,
+    )?;
     verify("master", &fstatfs(&pty.master)?)?;
     let slave = pty.slave()?;
     verify("slave", &fstatfs(&slave)?)?;
@@ -56,13 +67,20 @@ fn of_open_files(ctx: &Ctx) -> Outcome {
 
 fn identity_of_instances(ctx: &Ctx) -> Outcome {
     let (one, two) = (Fs::at(ctx, "one", "")?, Fs::at(ctx, "two", "")?);
-    check!(one.stat_root()?.st_dev != two.stat_root()?.st_dev, "both have one st_dev");
+    check!(
+        one.stat_root()?.st_dev != two.stat_root()?.st_dev,
+        "both have one st_dev"
+    );
     let id = |fs: &Fs| -> Result<[u8; 8]> {
         let s = fstatfs(&open_at(&fs.path, OFlag::O_RDONLY)?)?;
         // SAFETY: fsid_t is two ints without padding.
         Ok(unsafe { std::mem::transmute::<libc::fsid_t, [u8; 8]>(s.f_fsid) })
     };
     check!(id(&one)? != id(&two)?, "both have one f_fsid");
-    check_eq!(one.stat_root()?.st_dev, one.stat("ptmx")?.st_dev, "st_dev of ptmx");
+    check_eq!(
+        one.stat_root()?.st_dev,
+        one.stat("ptmx")?.st_dev,
+        "st_dev of ptmx"
+    );
     Ok(())
 }

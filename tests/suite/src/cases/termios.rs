@@ -29,7 +29,14 @@ fn initial_settings(ctx: &Ctx) -> Outcome {
     check_eq!(libc::ICRNL | libc::IXON, t.c_iflag, "c_iflag");
     check_eq!(libc::OPOST | libc::ONLCR, t.c_oflag, "c_oflag");
     check_eq!(libc::B38400 | libc::CS8 | libc::CREAD, t.c_cflag, "c_cflag");
-    let lflag = libc::ISIG | libc::ICANON | libc::ECHO | libc::ECHOE | libc::ECHOK | libc::ECHOCTL | libc::ECHOKE | libc::IEXTEN;
+    let lflag = libc::ISIG
+        | libc::ICANON
+        | libc::ECHO
+        | libc::ECHOE
+        | libc::ECHOK
+        | libc::ECHOCTL
+        | libc::ECHOKE
+        | libc::IEXTEN;
     check_eq!(lflag, t.c_lflag, "c_lflag");
     check_eq!(0, t.c_line, "c_line");
     let control = [
@@ -69,14 +76,21 @@ fn master_shows_slaves_settings(ctx: &Ctx) -> Outcome {
     })?;
     let (m, s) = (term::get(&pty.master)?, term::get(&slave)?);
     check!(m.c_lflag & libc::ECHO == 0, "the master still shows ECHO");
-    check_eq!((s.c_iflag, s.c_oflag, s.c_cflag, s.c_lflag, s.c_cc), (m.c_iflag, m.c_oflag, m.c_cflag, m.c_lflag, m.c_cc), "settings");
+    check_eq!(
+        (s.c_iflag, s.c_oflag, s.c_cflag, s.c_lflag, s.c_cc),
+        (m.c_iflag, m.c_oflag, m.c_cflag, m.c_lflag, m.c_cc),
+        "settings"
+    );
     Ok(())
 }
 
 fn set_on_master_reaches_slave(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     term::raw(&pty.master)?;
-    check!(term::get(&slave)?.c_lflag & libc::ICANON == 0, "the slave is still canonical");
+    check!(
+        term::get(&slave)?.c_lflag & libc::ICANON == 0,
+        "the slave is still canonical"
+    );
     io::write_all(&pty.master, b"raw")?;
     io::expect(&slave, b"raw")?;
     io::write_all(&slave, b"a\n")?;
@@ -85,11 +99,17 @@ fn set_on_master_reaches_slave(ctx: &Ctx) -> Outcome {
 
 fn before_the_slave_opens(ctx: &Ctx) -> Outcome {
     let pty = Pty::locked(&Fs::new(ctx)?)?;
-    check!(term::get(&pty.master).context("tcgetattr")?.c_lflag & libc::ECHO != 0, "no ECHO at first");
+    check!(
+        term::get(&pty.master).context("tcgetattr")?.c_lflag & libc::ECHO != 0,
+        "no ECHO at first"
+    );
     term::modify(&pty.master, |t| t.c_lflag &= !libc::ECHO)?;
     pty.unlock()?;
     let slave = pty.slave()?;
-    check!(term::get(&slave)?.c_lflag & libc::ECHO == 0, "ECHO came back at the slave's first open");
+    check!(
+        term::get(&slave)?.c_lflag & libc::ECHO == 0,
+        "ECHO came back at the slave's first open"
+    );
     Ok(())
 }
 
@@ -97,7 +117,11 @@ fn survive_close_and_reopen(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     term::modify(&slave, |t| t.c_cc[libc::VERASE] = b'#')?;
     drop(slave);
-    check_eq!(b'#', term::get(&pty.slave()?)?.c_cc[libc::VERASE], "VERASE after reopening");
+    check_eq!(
+        b'#',
+        term::get(&pty.slave()?)?.c_cc[libc::VERASE],
+        "VERASE after reopening"
+    );
     Ok(())
 }
 
@@ -108,7 +132,10 @@ fn fresh_pty_after_reuse(ctx: &Ctx) -> Outcome {
     drop(pty);
     let pty = Pty::open(&fs)?;
     check_eq!(0, pty.index, "index");
-    check!(term::get(&pty.slave()?)?.c_lflag & libc::ICANON != 0, "settings of the pty before");
+    check!(
+        term::get(&pty.slave()?)?.c_lflag & libc::ICANON != 0,
+        "settings of the pty before"
+    );
     Ok(())
 }
 
@@ -119,7 +146,11 @@ fn character_size_is_forced(ctx: &Ctx) -> Outcome {
         t.c_cflag |= libc::CS5 | libc::PARENB | libc::CSTOPB;
     })?;
     let flags = term::get(&slave)?.c_cflag;
-    check_eq!(libc::CS8 | libc::CREAD, flags & (libc::CSIZE | libc::CREAD | libc::PARENB), "c_cflag");
+    check_eq!(
+        libc::CS8 | libc::CREAD,
+        flags & (libc::CSIZE | libc::CREAD | libc::PARENB),
+        "c_cflag"
+    );
     check!(flags & libc::CSTOPB != 0, "CSTOPB was not kept");
     Ok(())
 }
@@ -131,7 +162,11 @@ fn speeds(ctx: &Ctx) -> Outcome {
         unsafe { libc::cfsetospeed(t, libc::B9600) };
     })?;
     // SAFETY: reads the struct only.
-    check_eq!(libc::B9600, unsafe { libc::cfgetospeed(&term::get(&pty.master)?) }, "speed seen at the master");
+    check_eq!(
+        libc::B9600,
+        unsafe { libc::cfgetospeed(&term::get(&pty.master)?) },
+        "speed seen at the master"
+    );
     Ok(())
 }
 
@@ -145,7 +180,9 @@ fn tcsadrain_and_tcsaflush(ctx: &Ctx) -> Outcome {
     io::expect(&slave, b"kept")?;
     io::write_all(&pty.master, b"dropped")?;
     io::wait_for(&slave, nix::poll::PollFlags::POLLIN)?;
-    crate::fixture::wait::until("the bytes to arrive", || Ok(ioctl::get(&slave, ioctl::TIOCINQ)? == 7))?;
+    crate::fixture::wait::until("the bytes to arrive", || {
+        Ok(ioctl::get(&slave, ioctl::TIOCINQ)? == 7)
+    })?;
     term::set(&slave, libc::TCSAFLUSH, &t).context("TCSAFLUSH")?;
     check_eq!(0, ioctl::get(&slave, ioctl::TIOCINQ)?, "bytes left");
     Ok(())
@@ -154,8 +191,19 @@ fn tcsadrain_and_tcsaflush(ctx: &Ctx) -> Outcome {
 fn bad_address(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     for fd in [&pty.master, &slave] {
-        for request in [libc::TCGETS, libc::TCSETS, libc::TCGETS2, libc::TCSETS2, libc::TCGETA, libc::TCSETA] {
-            check_errno(ioctl::call(fd, request, 0), Errno::EFAULT, &format!("{request:#x}"))?;
+        for request in [
+            libc::TCGETS,
+            libc::TCSETS,
+            libc::TCGETS2,
+            libc::TCSETS2,
+            libc::TCGETA,
+            libc::TCSETA,
+        ] {
+            check_errno(
+                ioctl::call(fd, request, 0),
+                Errno::EFAULT,
+                &format!("{request:#x}"),
+            )?;
         }
     }
     Ok(())
@@ -168,10 +216,14 @@ fn locked_bits(ctx: &Ctx) -> Outcome {
     let mut mask: libc::termios = unsafe { std::mem::zeroed() };
     mask.c_lflag = libc::ECHO;
     // SAFETY: the struct outlives the call.
-    Errno::result(unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TIOCSLCKTRMIOS, &mask) }).context("TIOCSLCKTRMIOS")?;
+    Errno::result(unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TIOCSLCKTRMIOS, &mask) })
+        .context("TIOCSLCKTRMIOS")?;
     term::modify(&slave, |t| t.c_lflag &= !(libc::ECHO | libc::ECHOE))?;
     let flags = term::get(&slave)?.c_lflag;
     check!(flags & libc::ECHO != 0, "a locked bit changed");
-    check!(flags & libc::ECHOE == 0, "a bit that was not locked did not change");
+    check!(
+        flags & libc::ECHOE == 0,
+        "a bit that was not locked did not change"
+    );
     Ok(())
 }

@@ -39,9 +39,16 @@ fn of_new_nodes(ctx: &Ctx) -> Outcome {
     let after = now();
     for name in ["ptmx", "0"] {
         let s = fs.stat(name)?;
-        for (what, time) in [("atime", s.st_atime), ("mtime", s.st_mtime), ("ctime", s.st_ctime)] {
+        for (what, time) in [
+            ("atime", s.st_atime),
+            ("mtime", s.st_mtime),
+            ("ctime", s.st_ctime),
+        ] {
             // The kernel's clock for files may be a tick behind.
-            check!((before - 1..=after).contains(&time), "{what} of {name} is {time}, made between {before} and {after}");
+            check!(
+                (before - 1..=after).contains(&time),
+                "{what} of {name} is {time}, made between {before} and {after}"
+            );
         }
     }
     Ok(())
@@ -54,7 +61,11 @@ fn write_sets_mtime(ctx: &Ctx) -> Outcome {
     io::write_all(&slave, b"x")?;
     io::expect(&pty.master, b"x")?;
     let s = fstat(&slave)?;
-    check!(s.st_mtime >= before && s.st_mtime <= now(), "mtime is {}", s.st_mtime);
+    check!(
+        s.st_mtime >= before && s.st_mtime <= now(),
+        "mtime is {}",
+        s.st_mtime
+    );
     check_eq!(0, s.st_mtime_nsec, "nanoseconds");
     check_eq!((1000, 5), (s.st_atime, s.st_atime_nsec), "atime");
     Ok(())
@@ -67,7 +78,11 @@ fn read_sets_atime(ctx: &Ctx) -> Outcome {
     io::write_all(&pty.master, b"x\n")?;
     io::expect_read(&slave, b"x\n")?;
     let s = fstat(&slave)?;
-    check!(s.st_atime >= before && s.st_atime <= now(), "atime is {}", s.st_atime);
+    check!(
+        s.st_atime >= before && s.st_atime <= now(),
+        "atime is {}",
+        s.st_atime
+    );
     check_eq!(0, s.st_atime_nsec, "nanoseconds");
     check_eq!((1000, 5), (s.st_mtime, s.st_mtime_nsec), "mtime");
     Ok(())
@@ -80,15 +95,33 @@ fn master_has_its_own(ctx: &Ctx) -> Outcome {
     set_times(&pty.master, 1000)?;
     let before = now();
     io::write_all(&pty.master, b"x\n")?;
-    check!(fstat(&pty.master)?.st_mtime >= before, "mtime of ptmx after a write");
-    check_eq!(1000, fstat(&pty.master)?.st_atime, "atime of ptmx after a write");
+    check!(
+        fstat(&pty.master)?.st_mtime >= before,
+        "mtime of ptmx after a write"
+    );
+    check_eq!(
+        1000,
+        fstat(&pty.master)?.st_atime,
+        "atime of ptmx after a write"
+    );
     io::wait_for(&slave, nix::poll::PollFlags::POLLIN)?;
-    check_eq!((1000, 1000), (fstat(&slave)?.st_atime, fstat(&slave)?.st_mtime), "the slave after the master's write");
+    check_eq!(
+        (1000, 1000),
+        (fstat(&slave)?.st_atime, fstat(&slave)?.st_mtime),
+        "the slave after the master's write"
+    );
     io::write_all(&slave, b"y")?;
     set_times(&slave, 1000)?;
     io::expect(&pty.master, b"y")?;
-    check!(fstat(&pty.master)?.st_atime >= before, "atime of ptmx after a read");
-    check_eq!((1000, 1000), (fstat(&slave)?.st_atime, fstat(&slave)?.st_mtime), "the slave after the master's read");
+    check!(
+        fstat(&pty.master)?.st_atime >= before,
+        "atime of ptmx after a read"
+    );
+    check_eq!(
+        (1000, 1000),
+        (fstat(&slave)?.st_atime, fstat(&slave)?.st_mtime),
+        "the slave after the master's read"
+    );
     Ok(())
 }
 
@@ -115,9 +148,14 @@ fn utimensat_works(ctx: &Ctx) -> Outcome {
     for name in ["ptmx", "0"] {
         let (atime, mtime) = (TimeSpec::new(11, 12), TimeSpec::new(13, 14));
         let follow = UtimensatFlags::FollowSymlink;
-        utimensat(nix::fcntl::AT_FDCWD, &fs.join(name), &atime, &mtime, follow).context("utimensat")?;
+        utimensat(nix::fcntl::AT_FDCWD, &fs.join(name), &atime, &mtime, follow)
+            .context("utimensat")?;
         let s = fs.stat(name)?;
-        check_eq!((11, 12, 13, 14), (s.st_atime, s.st_atime_nsec, s.st_mtime, s.st_mtime_nsec), "times of {name}");
+        check_eq!(
+            (11, 12, 13, 14),
+            (s.st_atime, s.st_atime_nsec, s.st_mtime, s.st_mtime_nsec),
+            "times of {name}"
+        );
     }
     Ok(())
 }
@@ -125,7 +163,14 @@ fn utimensat_works(ctx: &Ctx) -> Outcome {
 fn root_does_not_change(ctx: &Ctx) -> Outcome {
     let fs = Fs::new(ctx)?;
     let old = TimeSpec::new(1000, 5);
-    utimensat(nix::fcntl::AT_FDCWD, &fs.path, &old, &old, UtimensatFlags::FollowSymlink).context("utimensat")?;
+    utimensat(
+        nix::fcntl::AT_FDCWD,
+        &fs.path,
+        &old,
+        &old,
+        UtimensatFlags::FollowSymlink,
+    )
+    .context("utimensat")?;
     drop(Pty::locked(&fs)?);
     let s = fs.stat_root()?;
     check_eq!((1000, 5), (s.st_mtime, s.st_mtime_nsec), "mtime");

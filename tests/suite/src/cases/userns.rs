@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
 
-use super::{receive_fd, send_fd};
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check_eq, check_errno};
 use crate::fixture::fsctx::FsContext;
 use crate::fixture::mount::{open_at, try_mount};
+use crate::fixture::pass::{receive_fd, send_fd, sockets};
 use crate::fixture::process::{child, Gate};
 use crate::fixture::{io, Fs, Pty};
 
@@ -45,14 +45,19 @@ fn as_namespace_root(ctx: &Ctx, body: impl FnOnce(PathBuf) -> Outcome) -> Outcom
     })?;
     unshared.pass()?;
     for map in ["uid_map", "gid_map"] {
-        fs::write(format!("/proc/{}/{map}", inside.pid), format!("0 {BASE} 1000")).with_context(|| map.to_owned())?;
+        fs::write(
+            format!("/proc/{}/{map}", inside.pid),
+            format!("0 {BASE} 1000"),
+        )
+        .with_context(|| map.to_owned())?;
     }
     mapped.open()?;
     inside.succeed()
 }
 
 fn mounted(ctx: &Ctx, place: PathBuf, options: &str) -> Result<Fs> {
-    try_mount(&ctx.target, &place, options).with_context(|| format!("mount -o {options:?} in the namespace"))?;
+    try_mount(&ctx.target, &place, options)
+        .with_context(|| format!("mount -o {options:?} in the namespace"))?;
     Ok(Fs { path: place })
 }
 
@@ -70,7 +75,7 @@ fn mount_and_use(ctx: &Ctx) -> Outcome {
 }
 
 fn owners_inside_and_outside(ctx: &Ctx) -> Outcome {
-    let (there, here) = std::os::unix::net::UnixDatagram::pair().context("socketpair")?;
+    let (there, here) = sockets()?;
     as_namespace_root(ctx, |place| {
         let fs = mounted(ctx, place, "uid=7")?;
         let pty = Pty::open(&fs)?;
@@ -85,16 +90,27 @@ fn owners_inside_and_outside(ctx: &Ctx) -> Outcome {
         send_fd(&there, &pty.slave()?)
     })?;
     let (master, slave) = (receive_fd(&here)?, receive_fd(&here)?);
-    let (m, s) = (nix::sys::stat::fstat(&master)?, nix::sys::stat::fstat(&slave)?);
+    let (m, s) = (
+        nix::sys::stat::fstat(&master)?,
+        nix::sys::stat::fstat(&slave)?,
+    );
     check_eq!((BASE, BASE), (m.st_uid, m.st_gid), "owner of ptmx outside");
-    check_eq!((BASE + 7, BASE), (s.st_uid, s.st_gid), "owner of the slave outside");
+    check_eq!(
+        (BASE + 7, BASE),
+        (s.st_uid, s.st_gid),
+        "owner of the slave outside"
+    );
     Ok(())
 }
 
 fn options_show_outer_ids(ctx: &Ctx) -> Outcome {
     as_namespace_root(ctx, |place| {
         let fs = mounted(ctx, place, "uid=3,gid=5,mode=620")?;
-        check_eq!(format!("rw,uid={},gid={},mode=620,ptmxmode=000", BASE + 3, BASE + 5), fs.options()?, "options");
+        check_eq!(
+            format!("rw,uid={},gid={},mode=620,ptmxmode=000", BASE + 3, BASE + 5),
+            fs.options()?,
+            "options"
+        );
         Ok(())
     })
 }
@@ -102,11 +118,21 @@ fn options_show_outer_ids(ctx: &Ctx) -> Outcome {
 fn unmapped_ids(ctx: &Ctx) -> Outcome {
     as_namespace_root(ctx, |place| {
         for key in ["uid", "gid"] {
-            check_errno(try_mount(&ctx.target, &place, &format!("{key}=1000")), Errno::EINVAL, "mount(2)")?;
+            check_errno(
+                try_mount(&ctx.target, &place, &format!("{key}=1000")),
+                Errno::EINVAL,
+                "mount(2)",
+            )?;
             let context = FsContext::open(ctx.target.fstype).context("fsopen")?;
             check_errno(context.set(key, "1000"), Errno::EINVAL, "fsconfig")?;
-            check_eq!(vec![format!("e {}: Invalid {key} '1000'", ctx.target.fstype)], context.log(), "log");
-            context.set(key, "999").with_context(|| format!("{key}=999"))?;
+            check_eq!(
+                vec![format!("e {}: Invalid {key} '1000'", ctx.target.fstype)],
+                context.log(),
+                "log"
+            );
+            context
+                .set(key, "999")
+                .with_context(|| format!("{key}=999"))?;
         }
         Ok(())
     })
@@ -120,7 +146,11 @@ fn chown_within_the_mapping(ctx: &Ctx) -> Outcome {
             chown(fs.join(name), Some(999), Some(998)).with_context(|| format!("chown {name}"))?;
             let s = fs.stat(name)?;
             check_eq!((999, 998), (s.st_uid, s.st_gid), "owner of {name}");
-            check_errno(chown(fs.join(name), Some(1000), None), Errno::EINVAL, "chown to an unmapped id")?;
+            check_errno(
+                chown(fs.join(name), Some(1000), None),
+                Errno::EINVAL,
+                "chown to an unmapped id",
+            )?;
         }
         pty.slave().map(drop)
     })
@@ -130,8 +160,16 @@ fn remount_inside(ctx: &Ctx) -> Outcome {
     as_namespace_root(ctx, |place| {
         let fs = mounted(ctx, place, "gid=5")?;
         fs.remount("uid=1,ptmxmode=666").context("remount")?;
-        check_eq!(format!("rw,uid={},mode=600,ptmxmode=666", BASE + 1), fs.options()?, "options");
-        check_errno(fs.remount("uid=1000"), Errno::EINVAL, "remount with an unmapped id")
+        check_eq!(
+            format!("rw,uid={},mode=600,ptmxmode=666", BASE + 1),
+            fs.options()?,
+            "options"
+        );
+        check_errno(
+            fs.remount("uid=1000"),
+            Errno::EINVAL,
+            "remount with an unmapped id",
+        )
     })
 }
 
@@ -144,12 +182,16 @@ fn without_capability(ctx: &Ctx) -> Outcome {
 
 fn opener_is_unmapped_user(ctx: &Ctx) -> Outcome {
     // The namespace's ptmx, opened by global root through a descriptor of the root directory.
-    let (there, here) = std::os::unix::net::UnixDatagram::pair().context("socketpair")?;
+    let (there, here) = sockets()?;
     let (opened, seen) = (Gate::new()?, Gate::new()?);
     let outside = child(|| {
         let root = receive_fd(&here)?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}/ptmx", std::os::fd::AsRawFd::as_raw_fd(&root)));
-        let _master = open_at(&path, nix::fcntl::OFlag::O_RDWR).context("open ptmx from outside")?;
+        let path = PathBuf::from(format!(
+            "/proc/self/fd/{}/ptmx",
+            std::os::fd::AsRawFd::as_raw_fd(&root)
+        ));
+        let _master =
+            open_at(&path, nix::fcntl::OFlag::O_RDWR).context("open ptmx from outside")?;
         opened.open()?;
         seen.pass()
     })?;

@@ -35,7 +35,11 @@ fn set_at_master(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     ioctl::set_winsize(&pty.master, [24, 80, 640, 480]).context("TIOCSWINSZ")?;
     check_eq!(Ok([24, 80, 640, 480]), ioctl::winsize(&slave), "slave");
-    check_eq!(Ok([24, 80, 640, 480]), ioctl::winsize(&pty.master), "master");
+    check_eq!(
+        Ok([24, 80, 640, 480]),
+        ioctl::winsize(&pty.master),
+        "master"
+    );
     Ok(())
 }
 
@@ -50,8 +54,16 @@ fn set_at_slave(ctx: &Ctx) -> Outcome {
 fn before_the_slave_opens(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     ioctl::set_winsize(&pty.master, [50, 132, 0, 0]).context("TIOCSWINSZ")?;
-    check_eq!(Ok([50, 132, 0, 0]), ioctl::winsize(&pty.slave()?), "at the first open");
-    check_eq!(Ok([50, 132, 0, 0]), ioctl::winsize(&pty.slave()?), "at the second");
+    check_eq!(
+        Ok([50, 132, 0, 0]),
+        ioctl::winsize(&pty.slave()?),
+        "at the first open"
+    );
+    check_eq!(
+        Ok([50, 132, 0, 0]),
+        ioctl::winsize(&pty.slave()?),
+        "at the second"
+    );
     Ok(())
 }
 
@@ -110,7 +122,10 @@ fn only_the_foreground_group(ctx: &Ctx) -> Outcome {
         ready.pass()?;
         ioctl::set_winsize(&pty.master, [9, 9, 9, 9])?;
         job.succeed()?;
-        check!(!signals::pending(SIGWINCH)?, "the background leader got SIGWINCH");
+        check!(
+            !signals::pending(SIGWINCH)?,
+            "the background leader got SIGWINCH"
+        );
         Ok(())
     })?
     .succeed()
