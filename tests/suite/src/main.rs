@@ -51,6 +51,9 @@ struct Args {
     /// Seconds after which a case is killed and counted as failed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// Run cases that fail, crash and hang, for the test of the runner.
+    #[arg(long, hide = true)]
+    selftest: bool,
 }
 
 /// The file systems that the suite knows.
@@ -84,9 +87,12 @@ fn run(args: &Args) -> Result<bool> {
         FsType::Rdevpts => Target::rdevpts(),
     };
     let filter = Regex::new(&args.filter).context("--filter")?;
-    let selected: Vec<&'static Case> = cases::all()
-        .filter(|c| filter.is_match(&c.full_name()))
-        .collect();
+    let mut selected: Vec<&'static Case> = if args.selftest {
+        cases::selftest().collect()
+    } else {
+        cases::all().collect()
+    };
+    selected.retain(|c| filter.is_match(&c.full_name()));
     applicability::check_table()?;
 
     if args.list {

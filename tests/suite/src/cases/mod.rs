@@ -28,6 +28,7 @@ mod poll;
 mod programs;
 mod ptmx_open;
 mod remount;
+mod selftest;
 mod sigio;
 mod signals;
 mod statfs;
@@ -79,6 +80,11 @@ const THEMES: &[&[Case]] = &[
     programs::CASES,
     module::CASES,
 ];
+
+/// The cases that test the runner.
+pub fn selftest() -> impl Iterator<Item = &'static Case> {
+    selftest::CASES.iter()
+}
 
 /// Every case, in the order in which they run.
 pub fn all() -> impl Iterator<Item = &'static Case> {
