@@ -7,7 +7,7 @@ use anyhow::Result;
 use nix::errno::Errno;
 
 use crate::case::{cases, Ctx, Outcome};
-use crate::check::{check_eq, check_errno};
+use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl::{self, TIOCINQ};
 use crate::fixture::term::Termios;
 use crate::fixture::wait::until;
@@ -204,9 +204,11 @@ fn longest_line(ctx: &Ctx) -> Outcome {
         let mut line = io::read_n(&slave, length.min(4095))?;
         line.extend(io::read_some(&slave, 100)??);
         let want = [vec![b'a'; length.min(4095)], b"\n".to_vec()].concat();
-        if line != want {
-            anyhow::bail!("a line of {length} bytes gave {} bytes", line.len());
-        }
+        check!(
+            line == want,
+            "a line of {length} bytes gave {} bytes",
+            line.len()
+        );
     }
     Ok(())
 }

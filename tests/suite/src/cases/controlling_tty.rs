@@ -11,7 +11,7 @@ use nix::unistd::getpid;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
-use crate::fixture::ioctl::{self, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
+use crate::fixture::ioctl::{self, TIOCGDEV, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
 use crate::fixture::mount::open_at;
 use crate::fixture::process::{become_user, child, own_group, session, Child, Gate};
 use crate::fixture::{io, signals, Fs, Pty};
@@ -49,7 +49,18 @@ fn open_gives_ctty(ctx: &Ctx) -> Outcome {
         session(|| {
             no_tty("/dev/tty at first")?;
             let slave = pty.try_slave(flags).context("open")?;
-            tty().with_context(|| format!("/dev/tty after open {flags:?}"))?;
+            let ctty = tty().with_context(|| format!("/dev/tty after open {flags:?}"))?;
+            check_eq!(
+                ioctl::get(&slave, TIOCGDEV)?,
+                ioctl::get(&ctty, TIOCGDEV)?,
+                "device of /dev/tty"
+            );
+            check_eq!(
+                Ok(getpid().as_raw()),
+                ioctl::get(&slave, TIOCGSID),
+                "session"
+            );
+            drop(ctty);
             drop(slave);
             tty().context("/dev/tty after the slave was closed")?;
             Ok(())
@@ -73,11 +84,11 @@ fn open_gives_none(ctx: &Ctx) -> Outcome {
         })?
         .succeed()?;
         let _d = pty.try_slave(RW).context("open")?;
-        let first = ioctl::get(&tty().context("/dev/tty")?, ioctl::TIOCGDEV)?;
+        let first = ioctl::get(&tty().context("/dev/tty")?, TIOCGDEV)?;
         let _e = other.try_slave(RW).context("open another")?;
         check_eq!(
             first,
-            ioctl::get(&tty()?, ioctl::TIOCGDEV)?,
+            ioctl::get(&tty()?, TIOCGDEV)?,
             "the controlling terminal after opening another"
         );
         Ok(())
@@ -276,8 +287,18 @@ fn tiocnotty_elsewhere(ctx: &Ctx) -> Outcome {
 fn child_inherits(ctx: &Ctx) -> Outcome {
     let pty = open(ctx)?;
     session(|| {
-        let _slave = pty.try_slave(RW).context("open")?;
-        child(|| tty().map(drop).context("/dev/tty in a child"))?.succeed()?;
+        let slave = pty.try_slave(RW).context("open")?;
+        let device = ioctl::get(&slave, TIOCGDEV).context("TIOCGDEV")?;
+        child(|| {
+            let tty = tty().context("/dev/tty in a child")?;
+            check_eq!(
+                Ok(device),
+                ioctl::get(&tty, TIOCGDEV),
+                "device of /dev/tty in a child"
+            );
+            Ok(())
+        })?
+        .succeed()?;
         session(|| no_tty("/dev/tty in a new session"))?.succeed()
     })?
     .succeed()

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use anyhow::Result;
 
 use crate::case::{cases, Ctx, Outcome};
+use crate::check::check;
 use crate::fixture::term::Termios;
 use crate::fixture::{io, pair, term, Pty};
 
@@ -196,7 +197,7 @@ fn echo_without_reader(ctx: &Ctx) -> Outcome {
     for _ in 0..40 {
         io::write_all(&pty.master, [vec![b'e'; 999], b"\n".to_vec()].concat())?;
         let line = io::read_n(&slave, 1000)?;
-        anyhow::ensure!(
+        check!(
             line[..999].iter().all(|b| *b == b'e') && line[999] == b'\n',
             "a line came damaged"
         );

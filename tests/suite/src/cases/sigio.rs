@@ -147,18 +147,19 @@ fn room_at_master(ctx: &Ctx) -> Outcome {
         set_async(from, true).context("O_ASYNC")?;
         io::set_nonblock(from, true)?;
         let mut taken = 0;
-        // The last write must find less room than it wants.
-        while let Ok(n) = io::write_now(from, [b'x'; 4000]) {
-            taken += n;
-        }
-        while signals::pending(SIGIO)? {
-            signals::expect(SIGIO)?;
+        // The last write must have found less room than it wanted, with no signal for room since.
+        loop {
             while let Ok(n) = io::write_now(from, [b'x'; 4000]) {
                 taken += n;
             }
+            if !signals::pending(SIGIO)? {
+                break;
+            }
+            signals::expect(SIGIO)?;
         }
+        check!(taken > 4000, "only {taken} bytes were taken");
         io::read_n(to, taken)?;
-        signals::expect(SIGIO)?;
+        signals::expect(SIGIO).context("after all was read")?;
         set_async(from, false)?;
         while signals::pending(SIGIO)? {
             signals::expect(SIGIO)?;
