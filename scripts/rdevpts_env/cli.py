@@ -2,6 +2,7 @@
 """The command line; the Makefile is its usual caller."""
 
 import argparse
+import errno
 import os
 import signal
 import subprocess
@@ -122,8 +123,17 @@ def main() -> int:
     except Fail as fail:
         print(f"error: {fail}", file=sys.stderr)
         return 1
+    except subprocess.CalledProcessError as failed:
+        print(f"error: {failed.cmd[0]} ended with status {failed.returncode}; what it said is above", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         return 141
+    except OSError as failed:
+        if failed.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        print(f"error: {failed.filename or 'the disk'}: {failed.strerror}: free space or mend the permissions, then run "
+              "the same command again", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on where this one stopped", file=sys.stderr)
         return 130

@@ -176,7 +176,7 @@ class Kernel:
         shutil.copy(headers / ".config", self.config)
         shutil.copy(headers / "Module.symvers", self.symvers)
         base = tree if (tree / "lib/modules").exists() else tree / "usr"
-        subprocess.run(root.command(["depmod", "-b", str(base), release], writable=[self.path]), check=True)
+        root.output(["depmod", "-b", str(base), release], [self.path])
         remove_tree(self.modules)
         os.rename(base / "lib/modules", self.modules)
         remove_tree(tree)

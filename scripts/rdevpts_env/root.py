@@ -6,7 +6,6 @@ tool prints or records means the same inside and outside.
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,9 +108,9 @@ class Root:
         """What the root's `rustc --version` says."""
         return self.entry.info().get("rustc", "")
 
-    def output(self, argv: Sequence[str]) -> str:
+    def output(self, argv: Sequence[str], writable: Sequence[Path] = ()) -> str:
         """Run a command inside and return what it prints."""
-        done = subprocess.run(self.command(argv), capture_output=True, text=True, env=environment())
+        done = subprocess.run(self.command(argv, writable), capture_output=True, text=True, env=environment())
         if done.returncode:
             raise Fail(f"{argv[0]} does not run in the Debian root: {done.stderr.strip()[-200:]}")
         return done.stdout.strip()
@@ -168,8 +167,3 @@ def environment(**more: str) -> dict[str, str]:
         if name in os.environ:
             env[name] = os.environ[name]
     return env | more
-
-
-def have_bwrap() -> bool:
-    """Whether a root could be entered at all."""
-    return shutil.which("bwrap") is not None

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import paths
+from . import host, paths
 from .cache import remove_tree
 from .fail import Fail
 from .root import environment
@@ -118,7 +118,10 @@ class Machine:
             "-device", "virtio-serial-pci", "-chardev", "file,id=output,path=/vm/output",
             "-device", "virtserialport,chardev=output,name=output",
         ]
+        # virtiofsd acts as the guest's users; in a namespace of one id those are all this user, but it wants the right.
+        capabilities = ["--cap-add", "ALL"] if host.rootless() else []
         binds = [
+            *capabilities,
             "--ro-bind", str(self.setup.root.path), str(view),
             "--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"),
             "--bind", str(self.share), str(share),
