@@ -35,7 +35,7 @@ pub(crate) fn close(end: &End<'_, Pair>) {
     tty.set(Flag::IoError);
     tty.wake_readers();
     tty.wake_writers();
-    tty.ctrl().set_packet(false);
+    tty.ctrl().disable_packet();
     link.set(Flag::OtherClosed);
     link.wake_readers();
     link.wake_writers();

@@ -97,6 +97,30 @@ void rdevpts_inode_assert_locked(struct inode *inode)
 	lockdep_assert_held_write(&inode->i_rwsem);
 }
 
+void rdevpts_inode_lock_shared(struct inode *inode);
+void rdevpts_inode_lock_shared(struct inode *inode)
+{
+	inode_lock_shared(inode);
+}
+
+void rdevpts_inode_unlock_shared(struct inode *inode);
+void rdevpts_inode_unlock_shared(struct inode *inode)
+{
+	inode_unlock_shared(inode);
+}
+
+bool rdevpts_dir_emit(struct dir_context *ctx, const struct dentry *dentry, u64 ino, unsigned int type);
+bool rdevpts_dir_emit(struct dir_context *ctx, const struct dentry *dentry, u64 ino, unsigned int type)
+{
+	return dir_emit(ctx, dentry->d_name.name, dentry->d_name.len, ino, type);
+}
+
+bool rdevpts_dir_emit_dots(struct file *file, struct dir_context *ctx);
+bool rdevpts_dir_emit_dots(struct file *file, struct dir_context *ctx)
+{
+	return dir_emit_dots(file, ctx);
+}
+
 void rdevpts_fsnotify_create(struct inode *dir, struct dentry *dentry);
 void rdevpts_fsnotify_create(struct inode *dir, struct dentry *dentry)
 {

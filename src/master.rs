@@ -54,7 +54,7 @@ impl PtyEnd for Master {
         end.tty().set(Flag::OtherClosed);
         // Done already, unless the file was hung up.
         end.pair().retire();
-        end.link().vhangup();
+        end.vhangup_link();
     }
 
     fn remove(pair: &Pair) {
@@ -141,11 +141,11 @@ impl tty::Master for Master {
 /// `TIOCPKT`: every read is preceded by a byte of status from here on, or no longer.
 fn set_packet_mode(end: &End<'_, Pair>, on: bool) {
     let mut ctrl = end.tty().ctrl();
-    if on && !ctrl.packet() {
-        // Before the mode is on, so that no status of before is told.
-        end.link().reset_pktstatus();
+    if on {
+        ctrl.enable_packet(end.link());
+    } else {
+        ctrl.disable_packet();
     }
-    ctrl.set_packet(on);
 }
 
 /// `TIOCSIG`: signals the slave's foreground process group.

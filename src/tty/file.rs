@@ -16,6 +16,7 @@ use super::{
 use crate::bindings::{self, FileOps};
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::{self, NonNull},
 };
 use kernel::{
@@ -145,6 +146,13 @@ impl<'a, P: 'static> Opened<'a, P> {
         self.ends.pair()
     }
 
+    /// Leaves the file open.
+    fn keep(self) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: The value is not used after this, and its other fields need no drop.
+        unsafe { ptr::drop_in_place(&mut this.ends) };
+    }
+
     /// The slave of the new pair.
     ///
     /// # Errors
@@ -233,14 +241,23 @@ impl<M: Master> MasterFops<M> {
             _borrow: PhantomData,
             _not_send: NotThreadSafe,
         };
-        from_result(|| {
-            let opened = M::open_file(opening)?;
-            // From here on the file's own `release` closes it. `ends` is an `Arc` to give back.
-            let mut opened = core::mem::ManuallyDrop::new(opened);
-            // SAFETY: The value is not used, nor dropped as a whole, after this.
-            unsafe { ptr::drop_in_place(&mut opened.ends) };
-            Ok(0)
-        })
+        match M::open_file(opening) {
+            Ok(opened) => {
+                // From here on the file's own `release` closes it.
+                opened.keep();
+                0
+            }
+            Err(error) => {
+                // Closed again when `Opened` was dropped, unless that was forgotten.
+                // SAFETY: The core sets `private_data` when it opens the file, and resets it when it releases it.
+                unsafe {
+                    if !(*file).private_data.is_null() {
+                        Self::core_of(file).release(inode, file);
+                    }
+                }
+                error.to_errno()
+            }
+        }
     }
 
     /// # Safety

@@ -6,7 +6,7 @@
 use super::{
     ends::Ends,
     operations::{Master, Operations, Slave},
-    pair::{set_index, PtyDriver},
+    pair::{set_index, Births, PtyDriver},
     port::Port,
     tty_struct::Tty,
 };
@@ -49,10 +49,14 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         from_result(|| {
             // SAFETY: `driver` is the nursery. The creation is this task's, which is inside `create`.
             unsafe {
-                let creation = Self::creation_of(driver)?.as_ptr();
-                let this = &*(*driver).driver_state.cast::<Self>();
+                let creation = Births::<M::Pair>::current(driver)?.as_ptr();
                 let ends = &(*creation).ends;
-                adopt(tty, this.pts.as_ptr(), ends.slave_port(), ends.clone());
+                adopt(
+                    tty,
+                    (*creation).slave_driver,
+                    ends.slave_port(),
+                    ends.clone(),
+                );
             }
             Ok(0)
         })
@@ -68,7 +72,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         from_result(|| {
             // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
             unsafe {
-                let creation = Self::creation_of(driver)?.as_ptr();
+                let creation = Births::<M::Pair>::current(driver)?.as_ptr();
                 let ends = &(*creation).ends;
                 adopt(tty, driver, ends.master_port(), ends.clone());
             }
@@ -98,7 +102,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     ) -> *mut bindings::tty_struct {
         // SAFETY: `driver` is the masters'. The creation is this task's, which is inside `create`.
         let ours = unsafe {
-            Self::creation_of(driver).is_ok_and(|creation| (*creation.as_ptr()).file == file)
+            Births::<M::Pair>::current(driver)
+                .is_ok_and(|creation| (*creation.as_ptr()).file == file)
         };
         if ours {
             ptr::null_mut()
@@ -146,7 +151,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         // made and known to nobody else, and the master is known to this task alone. The slave now counts its open
         // master, as check_tty_count() wants it, in place of the kernel.
         unsafe {
-            let creation = match Self::creation_of((*tty).driver) {
+            let creation = match Births::<M::Pair>::current((*tty).driver) {
                 Ok(creation) => creation.as_ptr(),
                 Err(error) => return error.to_errno(),
             };

@@ -68,6 +68,14 @@ impl<'a, P: 'static> End<'a, P> {
         self.link
     }
 
+    /// Hangs the other end up and returns when that is complete (`vhangup(2)`).
+    ///
+    /// Takes `tty_lock()` of the other end and may sleep; the caller holds no lock that ranks after it.
+    pub(crate) fn vhangup_link(&self) {
+        // SAFETY: The other end is live, and so is its link, this end.
+        unsafe { bindings::tty_vhangup(self.link.as_ptr()) };
+    }
+
     /// What the driver keeps for the pair.
     pub(crate) fn pair(&self) -> &P {
         self.ends.pair()

@@ -70,27 +70,86 @@ pub(super) struct Creation<P> {
     /// The slave, once it is made.
     pub(super) slave: *mut bindings::tty_struct,
     pub(super) index: c_int,
+    /// What the slave is to be one of.
+    pub(super) slave_driver: *mut bindings::tty_driver,
     /// Whether master and slave are linked: from then on the master's release takes the slave with it.
     pub(super) linked: bool,
+}
+
+/// Which creation is under way, for the operations that the tty core calls meanwhile.
+///
+/// # Invariants
+///
+/// Both are NULL, or `creation` is on the stack of the task `creator`, which is in [`Births::attend`].
+pub(super) struct Births<P> {
+    creator: Atomic<*mut bindings::task_struct>,
+    creation: Atomic<*mut Creation<P>>,
+}
+
+impl<P> Births<P> {
+    fn new() -> Self {
+        Self {
+            creator: Atomic::new(ptr::null_mut()),
+            creation: Atomic::new(ptr::null_mut()),
+        }
+    }
+
+    /// Runs `f`, in which the current task has `creation` under way.
+    ///
+    /// # Safety
+    ///
+    /// No other task is in here, and `creation` is on the stack of this one, for the length of the call.
+    unsafe fn attend<R>(&self, creation: *mut Creation<P>, f: impl FnOnce() -> R) -> R {
+        // INVARIANT: The caller's promise.
+        self.creation.store(creation, Relaxed);
+        self.creator.store(current(), Relaxed);
+        let result = f();
+        self.creator.store(ptr::null_mut(), Relaxed);
+        self.creation.store(ptr::null_mut(), Relaxed);
+        result
+    }
+
+    /// The creation that the current task has under way, from an operation of `driver`.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` where it has none.
+    ///
+    /// # Safety
+    ///
+    /// `driver` must be the masters' or the nursery of a [`PtyDriver`] whose pairs carry a `P`.
+    pub(super) unsafe fn current(
+        driver: *mut bindings::tty_driver,
+    ) -> Result<NonNull<Creation<P>>> {
+        // SAFETY: By the invariant of `PtyDriver`, which the terminals of its drivers keep.
+        let this = unsafe { &*(*driver).driver_state.cast::<Self>() };
+        // Another task's pointer cannot compare equal, so the stores and these loads are by one thread.
+        if this.creator.load(Relaxed) != current() {
+            return Err(EIO);
+        }
+        NonNull::new(this.creation.load(Relaxed)).ok_or(EIO)
+    }
 }
 
 /// A driver of pseudo-terminals: masters, slaves, and the nursery.
 ///
 /// # Invariants
 ///
-/// - `driver_state` of the masters' driver and of the nursery points to this object, which is pinned and outlives them.
-/// - `creator` and `creation` are NULL, or `creating` is held by the task `creator`, on whose stack `creation` is.
+/// `driver_state` of the masters' driver and of the nursery points to `births`, which is pinned, initialised before them, and
+/// outlives them. Only who holds `creating` changes it.
 #[pin_data]
 pub(crate) struct PtyDriver<M: Master, S: Slave<Pair = M::Pair>> {
     // The drivers go first, their operations use what is below.
     ptm: Driver,
     nursery: Driver,
-    pub(super) pts: Driver,
+    pts: Driver,
+    /// How many pairs there can be: `num` of the drivers.
+    lines: u32,
     core: CoreFops,
     /// Of this, `tty_open()` reads `i_rdev`, the masters' device number, and nothing else.
     device: KBox<MaybeUninit<bindings::inode>>,
-    creator: Atomic<*mut bindings::task_struct>,
-    creation: Atomic<*mut Creation<M::Pair>>,
+    births: Births<M::Pair>,
+    /// Held as long as there is a creation under way.
     #[pin]
     creating: Mutex<()>,
     _ends: PhantomData<fn() -> (M, S)>,
@@ -110,8 +169,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     pub(crate) fn new(names: Names, module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             creating <- new_mutex!((), "PtyDriver::creating"),
-            creator: Atomic::new(ptr::null_mut()),
-            creation: Atomic::new(ptr::null_mut()),
+            lines: names.lines,
+            births: Births::new(),
             pts: Unregistered::new(
                 Config {
                     driver_name: names.slave,
@@ -137,8 +196,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                     },
                     module,
                 )?;
-                // SAFETY: NURSERY_OPS take it for a `Self`; `this` is pinned, and drops the driver before itself.
-                unsafe { driver.set_state(this.as_ptr().cast()) };
+                // SAFETY: NURSERY_OPS take it for that; `this` is pinned, and drops the driver before it.
+                unsafe { driver.set_state(addr_of_mut!((*this.as_ptr()).births).cast()) };
                 driver.register()?
             },
             ptm: {
@@ -154,8 +213,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                     },
                     module,
                 )?;
-                // SAFETY: MASTER_OPS take it for a `Self`; `this` is pinned, and drops the driver before itself.
-                unsafe { driver.set_state(this.as_ptr().cast()) };
+                // SAFETY: MASTER_OPS take it for that; `this` is pinned, and drops the driver before it.
+                unsafe { driver.set_state(addr_of_mut!((*this.as_ptr()).births).cast()) };
                 driver.register()?
             },
             core: {
@@ -185,13 +244,16 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; what `pair` or `PtyEnd::open` fails with. `PtyEnd::remove` was called then, unless `pair` failed.
+    /// `EINVAL` if there is no such number; `ENOMEM`; what `pair` or `PtyEnd::open` fails with. `PtyEnd::remove` was called then, unless `pair` failed.
     pub(crate) fn open<'a>(
         &self,
         opening: OpeningFile<'a>,
         index: u32,
         pair: impl PinInit<M::Pair, Error>,
     ) -> Result<Opened<'a, M::Pair>> {
+        if index >= self.lines {
+            return Err(EINVAL);
+        }
         let index = c_int::try_from(index)?;
         let ends = Ends::new(pair)?;
         let creation = UnsafeCell::new(Creation {
@@ -199,17 +261,16 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             file: opening.as_ptr(),
             slave: ptr::null_mut(),
             index,
+            slave_driver: self.pts.as_ptr(),
             linked: false,
         });
 
         let creating = self.creating.lock();
-        // INVARIANT: `creating` is held, by this task, and `creation` is on its stack; both are reset before that ends.
-        self.creation.store(creation.get(), Relaxed);
-        self.creator.store(current(), Relaxed);
-        // SAFETY: `creation` is published to this task's callbacks, and nowhere borrowed.
-        let result = unsafe { self.create(creation.get()) };
-        self.creator.store(ptr::null_mut(), Relaxed);
-        self.creation.store(ptr::null_mut(), Relaxed);
+        // SAFETY: `creating` is held. The creation is on this task's stack until the end of it.
+        let result = unsafe {
+            self.births
+                .attend(creation.get(), || self.create(creation.get()))
+        };
         drop(creating);
 
         match result {
@@ -254,27 +315,6 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             }
         }
         result
-    }
-
-    /// The creation that the current task has under way.
-    fn current_creation(&self) -> Option<NonNull<Creation<M::Pair>>> {
-        // Another task's pointer cannot compare equal, so the store and this load are by one thread.
-        (self.creator.load(Relaxed) == current())
-            .then(|| NonNull::new(self.creation.load(Relaxed)))
-            .flatten()
-    }
-
-    /// The creation that the current task has under way, from an operation of `driver`.
-    ///
-    /// # Safety
-    ///
-    /// `driver` must be the masters' or the nursery.
-    pub(super) unsafe fn creation_of(
-        driver: *mut bindings::tty_driver,
-    ) -> Result<NonNull<Creation<M::Pair>>> {
-        // SAFETY: By the type invariant. Terminals of a driver keep the module, so `Self`.
-        let this = unsafe { &*(*driver).driver_state.cast::<Self>() };
-        this.current_creation().ok_or(EIO)
     }
 }
 

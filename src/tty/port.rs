@@ -10,7 +10,10 @@ use core::ptr::{addr_of_mut, NonNull};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
-    sync::{barrier, SpinLockIrq},
+    sync::{
+        atomic::{ordering::Acquire, Atomic},
+        SpinLockIrq,
+    },
     types::Opaque,
 };
 
@@ -77,9 +80,8 @@ impl Port {
                 false,
                 data.len(),
             );
-            if taken > 0 {
-                bindings::tty_flip_buffer_push(self.as_ptr());
-            }
+            // Also for nothing: where the buffer is full, the work may have to be started again, as after a hangup.
+            bindings::tty_flip_buffer_push(self.as_ptr());
             taken
         }
     }
@@ -92,36 +94,28 @@ impl Port {
 
     /// Drops what is in the flip buffer. May sleep.
     ///
-    /// Does what `tty_buffer_flush(tty, NULL)` does, which is not exported: marks everything committed as read with the
-    /// consumer locked out, then has the consumer free the buffers.
+    /// Does what `tty_buffer_flush(tty, NULL)` does, which is not exported.
     pub(crate) fn flush(&self) {
-        // SAFETY: The port is initialised. Between the two calls we are the only consumer: `head`, and `read` and
-        // `lookahead` of each buffer, are ours. Producers only append: `next` and `commit` are read with acquire
-        // semantics, which pair with the release stores in __tty_buffer_request_room() and tty_flip_buffer_commit().
-        // Each buffer in the list stays allocated until a consumer passes it.
+        let port = self.as_ptr();
+        // SAFETY: The port is initialised. Between the two calls we are the only consumer, so `head` is ours, and `read` and
+        // `lookahead` of each buffer. Producers only append to the last one: what has a `next` is the consumer's, to free.
         unsafe {
-            bindings::tty_buffer_lock_exclusive(self.as_ptr());
-            let mut next = NonNull::new((*self.as_ptr()).buf.head);
-            while let Some(buffer) = next {
-                let buffer = buffer.as_ptr();
-                // Read before `commit`: where there is a next buffer, this one's `commit` is final.
-                // CAST: bindgen has the union of `next` and `free` as a marker; both are at its beginning.
-                let following = addr_of_mut!((*buffer).__bindgen_anon_1)
-                    .cast::<*mut bindings::tty_buffer>()
-                    .read_volatile();
-                barrier::smp_mb(barrier::Read);
-                let commit = addr_of_mut!((*buffer).commit).read_volatile();
-                barrier::smp_mb(barrier::Read);
-                (*buffer).read = commit;
-                (*buffer).lookahead = commit;
-                next = NonNull::new(following);
+            bindings::tty_buffer_lock_exclusive(port);
+            let mut head = (*port).buf.head;
+            while let Some(next) = NonNull::new(next_of(head)) {
+                let size = (*head).size;
+                if size > 0 {
+                    bindings::atomic_sub(size as c_int, addr_of_mut!((*port).buf.mem_used));
+                    bindings::kfree(head.cast());
+                }
+                head = next.as_ptr();
+                (*port).buf.head = head;
             }
-            bindings::tty_buffer_unlock_exclusive(self.as_ptr());
+            let commit = (*head).commit;
+            (*head).read = commit;
+            (*head).lookahead = commit;
+            bindings::tty_buffer_unlock_exclusive(port);
         }
-        // The work frees the buffers that are read; the unlock starts it only if there is something left to read.
-        let _producer = self.producer.lock();
-        // SAFETY: The port is initialised and `producer` is held.
-        unsafe { bindings::tty_flip_buffer_push(self.as_ptr()) };
     }
 
     /// Lets lockdep tell this port's `buf.lock` from the other end's. Call before the port is in use.
@@ -148,5 +142,19 @@ impl PinnedDrop for Port {
         // SAFETY: The port is initialised, and no tty uses it any more: it is owned by the pair, which each tty owns a
         // reference to until its `cleanup`. Cancels the work and frees the buffers.
         unsafe { bindings::tty_port_destroy(self.as_ptr()) };
+    }
+}
+
+/// The buffer after `buffer`, with what its producer wrote before it was there (`smp_load_acquire()`).
+///
+/// # Safety
+///
+/// `buffer` is in the list of a port whose consumer the caller is.
+unsafe fn next_of(buffer: *mut bindings::tty_buffer) -> *mut bindings::tty_buffer {
+    // CAST: bindgen has the union of `next` and `free` as a marker; both are at its beginning.
+    // SAFETY: The buffer is there for the consumer, and `next` is only accessed atomically while producers may.
+    unsafe {
+        let next = addr_of_mut!((*buffer).__bindgen_anon_1).cast::<*mut bindings::tty_buffer>();
+        Atomic::from_ptr(next).load(Acquire)
     }
 }

@@ -10,6 +10,7 @@ use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
     sync::{
         aref::AlwaysRefCounted,
+        barrier,
         lock::{spinlock::SpinLockIrqBackend, Guard, Lock},
     },
     types::Opaque,
@@ -142,25 +143,10 @@ impl Tty {
         unsafe { bindings::tty_wakeup(self.as_ptr()) };
     }
 
-    /// Hangs the terminal up and returns when that is complete (`vhangup(2)`).
-    ///
-    /// Takes `tty_lock()` of this end and may sleep; the caller holds no lock that ranks after it.
-    pub(crate) fn vhangup(&self) {
-        // SAFETY: The object is live.
-        unsafe { bindings::tty_vhangup(self.as_ptr()) };
-    }
-
     /// Whether packet mode (`TIOCPKT`) is on. A hint: take [`ctrl`](Self::ctrl) for a stable answer.
     pub(crate) fn packet(&self) -> bool {
         // SAFETY: The object is live; a racing read of a bool that is only ever 0 or 1.
         unsafe { addr_of!((*self.as_ptr()).ctrl.packet).read_volatile() }
-    }
-
-    /// Forgets the pending packet status without taking the lock, as `TIOCPKT` does before it turns packet mode on at the
-    /// other end: while that is off, nothing sets a status.
-    pub(crate) fn reset_pktstatus(&self) {
-        // SAFETY: The object is live; a store of a byte, ordered before the caller's later release of a lock.
-        unsafe { addr_of_mut!((*self.as_ptr()).ctrl.pktstatus).write_volatile(0) };
     }
 
     /// Locks `tty->ctrl` (a spinlock, interrupts off).
@@ -196,8 +182,25 @@ impl Ctrl<'_> {
         unsafe { (*self.tty.as_ptr()).ctrl.packet }
     }
 
-    /// Switches packet mode.
-    pub(crate) fn set_packet(&mut self, on: bool) {
+    /// Switches packet mode off.
+    pub(crate) fn disable_packet(&mut self) {
+        self.set_packet(false);
+    }
+
+    /// Switches packet mode on, and forgets what status of `link`, the other end, was pending. Does nothing if it is on.
+    pub(crate) fn enable_packet(&mut self, link: &Tty) {
+        if self.packet() {
+            return;
+        }
+        // Not under the lock of `link`: while the mode is off, nobody sets a status. Who sees it on, finds the old one gone.
+        //
+        // SAFETY: The object is live; a store of a byte.
+        unsafe { addr_of_mut!((*link.as_ptr()).ctrl.pktstatus).write_volatile(0) };
+        barrier::smp_mb(barrier::Full);
+        self.set_packet(true);
+    }
+
+    fn set_packet(&mut self, on: bool) {
         // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held; unlocked readers use a volatile read.
         unsafe { addr_of_mut!((*self.tty.as_ptr()).ctrl.packet).write_volatile(on) };
     }

@@ -8,7 +8,9 @@
 //! This is the only file that may call `d_make_persistent()`, `d_make_discardable()`, `d_invalidate()`, `d_drop()` and
 //! `d_delete()`.
 
-use super::{inode::permission_bits, ActiveSuper, FileSystem, NewInode, SuperBlock};
+use super::{
+    inode::permission_bits, readdir::Listing, ActiveSuper, FileSystem, NewInode, SuperBlock,
+};
 use crate::bindings;
 use core::{mem::ManuallyDrop, ptr::NonNull};
 use kernel::{
@@ -135,9 +137,12 @@ impl<T: FileSystem> Creating<'_, T> {
     ///
     /// # Errors
     ///
-    /// `EXDEV` if the inode was made for another superblock; nothing is created then.
+    /// `EXDEV` if the inode was made for another superblock, `EEXIST` if its number is taken, `EINVAL` if that is less than
+    /// 2, `ENOMEM`. Nothing is created then.
     pub(crate) fn make_persistent(self, inode: NewInode<'_, T>) -> Result<Entry<T>> {
-        self.instantiate(inode)?;
+        if let Err(failed) = self.instantiate(inode) {
+            return Err(self.give_up(failed));
+        }
         // SAFETY: Both are valid, and the name is stable, since the directory is locked.
         unsafe { bindings::rdevpts_fsnotify_create(self.dir.inode(), self.dentry.as_ptr()) };
         // INVARIANT: The dentry is now persistent, hashed and positive, in a directory of that superblock, and no other
@@ -160,14 +165,30 @@ impl<T: FileSystem> Creating<'_, T> {
     /// As for [`Creating::make_persistent`].
     pub(crate) fn make_permanent(self, inode: NewInode<'_, T>) -> Result {
         self.instantiate(inode)
+            .map_err(|failed| self.give_up(failed))
     }
 
-    fn instantiate(&self, inode: NewInode<'_, T>) -> Result {
+    /// Unlocks the directory, and drops the inode then.
+    fn give_up(self, (error, inode): (Error, NewInode<'_, T>)) -> Error {
+        drop(self);
+        drop(inode);
+        error
+    }
+
+    /// On failure the inode comes back: it is to be dropped when the directory is unlocked.
+    fn instantiate<'sb>(&self, inode: NewInode<'sb, T>) -> Result<(), (Error, NewInode<'sb, T>)> {
         if !inode.is_of(self.dir.sb) {
-            return Err(EXDEV);
+            return Err((EXDEV, inode));
         }
+        let dir = self.dir.inode();
         // SAFETY: The directory is valid by the type invariants.
-        unsafe { bindings::rdevpts_inode_assert_locked(self.dir.inode()) };
+        unsafe { bindings::rdevpts_inode_assert_locked(dir) };
+        // SAFETY: A directory has a listing. By the type invariants it is locked, and the dentry, which becomes positive
+        // below, is a child of it.
+        let listed = unsafe { Listing::of(dir).insert(inode.ino(), self.dentry) };
+        if let Err(error) = listed {
+            return Err((error, inode));
+        }
         // SAFETY: By the type invariants the dentry is negative, and the directory is locked. The inode is of the same
         // superblock; its reference goes to the dentry.
         unsafe { bindings::d_make_persistent(self.dentry.as_ptr(), inode.into_raw()) };
@@ -290,6 +311,7 @@ impl<T: FileSystem> Drop for Removing<T> {
         // SAFETY: By the type invariants `dentry` is positive and persistent, and we hold its directory's lock. In this
         // order as in `__simple_recursive_removal()`:
         //
+        // - nobody who lists the directory finds it any more;
         // - the inode loses its link;
         // - the name is unhashed, and what is mounted on it is detached;
         // - only then the event, or a watcher could open the entry again (see `fsnotify_unlink()`);
@@ -298,7 +320,9 @@ impl<T: FileSystem> Drop for Removing<T> {
         unsafe {
             bindings::rdevpts_inode_assert_locked(dir);
             bindings::rdevpts_dget(dentry);
-            bindings::drop_nlink(inode_of(self.linked.dentry));
+            let inode = inode_of(self.linked.dentry);
+            Listing::of(dir).remove((*inode).i_ino);
+            bindings::drop_nlink(inode);
             bindings::d_invalidate(dentry);
             bindings::rdevpts_fsnotify_unlink(dir, dentry);
             bindings::d_make_discardable(dentry);

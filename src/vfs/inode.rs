@@ -2,7 +2,10 @@
 
 //! `struct inode`: making device nodes, and finding their private data again.
 
-use super::{FileSystem, SuperBlock};
+use super::{
+    readdir::{self, Listing},
+    FileSystem, SuperBlock,
+};
 use crate::bindings::{self, FileOps};
 use core::{
     marker::PhantomData,
@@ -106,7 +109,7 @@ pub(crate) struct CharDevice {
 ///
 /// - `inode` is an inode of a superblock of the type `T` that is active for `'sb`. This value has a reference to it, and
 ///   no other task can find it.
-/// - `i_private` is null, or a `T::Node` that is the inode's.
+/// - `i_private` is null, or a `T::Node` that is the inode's; a directory's is a [`Listing`].
 pub(crate) struct NewInode<'sb, T: FileSystem> {
     inode: NonNull<bindings::inode>,
     _sb: PhantomData<&'sb SuperBlock<T>>,
@@ -131,16 +134,18 @@ impl<'sb, T: FileSystem> NewInode<'sb, T> {
         let mode = bindings::S_IFCHR as u16 | permission_bits(what.mode);
         // SAFETY: Nobody else has the inode, by the type invariants.
         unsafe { bindings::init_special_inode(this.inode.as_ptr(), mode, what.device.into_raw()) };
-        // SAFETY: As above.
-        let inode = unsafe { &mut *this.inode.as_ptr() };
-        inode.i_uid = what.owner.uid.into_raw();
-        inode.i_gid = what.owner.gid.into_raw();
-        if let Some(fops) = what.fops {
-            inode.__bindgen_anon_3.i_fop = fops.as_ptr();
-        }
-        if let Some(node) = node {
-            // INVARIANT: `i_private` was null, and now is a `T::Node`.
-            inode.i_private = node.into_foreign();
+        let inode = this.inode.as_ptr();
+        // SAFETY: These fields of a new inode are for who made it alone.
+        unsafe {
+            (*inode).i_uid = what.owner.uid.into_raw();
+            (*inode).i_gid = what.owner.gid.into_raw();
+            if let Some(fops) = what.fops {
+                (*inode).__bindgen_anon_3.i_fop = fops.as_ptr();
+            }
+            if let Some(node) = node {
+                // INVARIANT: `i_private` was null, and now is a `T::Node`.
+                (*inode).i_private = node.into_foreign();
+            }
         }
         Ok(this)
     }
@@ -153,16 +158,18 @@ impl<'sb, T: FileSystem> NewInode<'sb, T> {
     pub(super) unsafe fn root(sb: *mut bindings::super_block) -> Result<Self> {
         // SAFETY: The caller's promise.
         let this = unsafe { Self::new(sb, 1) }?;
-        // SAFETY: Nobody else has the inode, by the type invariants.
-        let inode = unsafe { &mut *this.inode.as_ptr() };
+        let listing = Listing::new()?.into_foreign();
+        let inode = this.inode.as_ptr();
+        // SAFETY: These fields of a new inode are for who made it alone. It has two links: its own `.` and the superblock's.
         // CAST: the type of file has no more than 16 bits.
-        inode.i_mode = bindings::S_IFDIR as u16 | permission_bits(T::ROOT_MODE);
-        inode.i_op = &raw const bindings::simple_dir_inode_operations;
-        inode.__bindgen_anon_3.i_fop = &raw const bindings::simple_dir_operations;
-        // Its own `.` and the superblock's reference.
-        //
-        // SAFETY: As above.
-        unsafe { bindings::set_nlink(this.inode.as_ptr(), 2) };
+        // INVARIANT: `i_private` was null, and now is the `Listing` of a directory.
+        unsafe {
+            (*inode).i_mode = bindings::S_IFDIR as u16 | permission_bits(T::ROOT_MODE);
+            (*inode).i_op = &raw const bindings::simple_dir_inode_operations;
+            (*inode).__bindgen_anon_3.i_fop = const { &readdir::OPERATIONS };
+            (*inode).i_private = listing;
+            bindings::set_nlink(inode, 2);
+        }
         Ok(this)
     }
 
@@ -184,6 +191,12 @@ impl<'sb, T: FileSystem> NewInode<'sb, T> {
             inode,
             _sb: PhantomData,
         })
+    }
+
+    /// The inode number.
+    pub(super) fn ino(&self) -> u64 {
+        // SAFETY: The inode is valid by the type invariants; its number does not change.
+        unsafe { (*self.inode.as_ptr()).i_ino }
     }
 
     /// Whether this inode is of the superblock `sb`.
@@ -219,12 +232,18 @@ pub(crate) fn node_of_file<T: FileSystem>(
 ) -> Option<<T::Node as ForeignOwnable>::Borrowed<'_>> {
     SuperBlock::<T>::of_file(file)?;
     // SAFETY: An open file has a path, which does not change, and whose dentry has an inode, which stays while it is open.
-    let private =
-        unsafe { (*(*(*file.as_ptr()).__bindgen_anon_1.f_path.dentry).d_inode).i_private };
+    let private = unsafe {
+        let inode = (*(*file.as_ptr()).__bindgen_anon_1.f_path.dentry).d_inode;
+        if is_dir(inode) {
+            return None;
+        }
+        (*inode).i_private
+    };
     if private.is_null() {
         return None;
     }
-    // SAFETY: The superblock is of the type `T`, so by the invariants of `NewInode` this is a `T::Node`. It stays until the
+    // SAFETY: The superblock is of the type `T`, so by the invariants of `NewInode` this is a `T::Node`, of what is no
+    // directory. It stays until the
     // inode is evicted, which is after the file is gone, and nothing borrows it mutably.
     Some(unsafe { T::Node::borrow(private) })
 }
@@ -243,6 +262,22 @@ pub(super) unsafe extern "C" fn evict_inode<T: FileSystem>(inode: *mut bindings:
         bindings::clear_inode(inode);
         mem::replace(&mut (*inode).i_private, ptr::null_mut())
     };
-    // SAFETY: By the invariants of `NewInode` it is null or a `T::Node` of this inode.
-    drop(unsafe { T::Node::try_from_foreign(private) });
+    // SAFETY: By the invariants of `NewInode` it is null or this inode's own: a `Listing` for a directory, else a `T::Node`.
+    unsafe {
+        if is_dir(inode) {
+            readdir::drop_listing(private);
+        } else {
+            drop(T::Node::try_from_foreign(private));
+        }
+    }
+}
+
+/// `S_ISDIR()`.
+///
+/// # Safety
+///
+/// `inode` must be valid.
+unsafe fn is_dir(inode: *mut bindings::inode) -> bool {
+    // SAFETY: Valid by the caller's promise; the type of file does not change.
+    u32::from(unsafe { (*inode).i_mode }) & bindings::S_IFMT == bindings::S_IFDIR
 }

@@ -17,7 +17,7 @@
 //!
 //! So no directory entry appears or disappears but under its directory's `i_rwsem`, held exclusively, and nothing but this
 //! module can change that: `d_make_persistent()`, `d_invalidate()` and `d_make_discardable()` are called in `dentry.rs`
-//! alone. `readdir` and lookups, which take the same lock shared, see each entry whole or not at all.
+//! alone. `readdir` (see `readdir.rs`) and lookups take the same lock shared: they see each entry whole or not at all.
 //!
 //! # Locking
 //!
@@ -37,6 +37,7 @@ mod fs_type;
 mod ida;
 mod inode;
 mod path;
+mod readdir;
 mod super_block;
 pub(crate) mod sysctl;
 

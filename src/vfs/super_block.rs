@@ -83,8 +83,11 @@ impl<T: FileSystem> SuperBlock<T> {
     /// What counts is the directory entry through which it was opened. So this tells a node of ours from a node with the
     /// same device number anywhere else.
     pub(crate) fn of_file(file: &File) -> Option<&Self> {
-        // SAFETY: An open file has a path, which does not change, and whose dentry and superblock stay while it is open.
-        let sb = unsafe { (*(*file.as_ptr()).__bindgen_anon_1.f_path.dentry).d_sb };
+        // SAFETY: A file that is there can be asked for its path.
+        let dentry = NonNull::new(unsafe { (*file.as_ptr()).__bindgen_anon_1.f_path.dentry })?;
+        // SAFETY: An open file has a path, which does not change, and whose dentry and superblock stay while it is open. One
+        // that could not be opened has none.
+        let sb = unsafe { (*dentry.as_ptr()).d_sb };
         // SAFETY: As above; `s_type` does not change.
         if unsafe { (*sb).s_type } != T::fs_type().as_ptr() {
             return None;
@@ -143,21 +146,20 @@ pub(super) unsafe extern "C" fn fill_super<T: FileSystem>(
         let data = unsafe { FileSystemType::<T>::data((*fc.as_ptr()).fs_type) }?;
         let instance = KBox::pin_init(T::new(data, KBox::into_inner(options)), GFP_KERNEL)?;
 
-        {
-            // SAFETY: Ours alone until this function returns.
-            let sb = unsafe { &mut *sb };
+        // SAFETY: The superblock is valid, and these fields are for this function alone to set.
+        unsafe {
             if T::DEVICE_NODES {
                 // CAST: a single low bit.
-                sb.s_iflags &= !(bindings::SB_I_NODEV as c_ulong);
+                (*sb).s_iflags &= !(bindings::SB_I_NODEV as c_ulong);
             }
-            sb.s_blocksize_bits = T::BLOCK_SIZE_BITS;
-            sb.s_blocksize = const { 1 << T::BLOCK_SIZE_BITS };
-            sb.s_magic = T::SUPER_MAGIC;
-            sb.s_op = &Operations::<T>::TABLE;
+            (*sb).s_blocksize_bits = T::BLOCK_SIZE_BITS;
+            (*sb).s_blocksize = const { 1 << T::BLOCK_SIZE_BITS };
+            (*sb).s_magic = T::SUPER_MAGIC;
+            (*sb).s_op = &Operations::<T>::TABLE;
             // What is not pinned goes with its last user: names that were looked up in vain must not pile up.
-            sb.s_d_flags = bindings::dentry_flags_DCACHE_DONTCACHE;
-            sb.s_time_gran = 1;
-            sb.s_fs_info = instance.into_foreign();
+            (*sb).s_d_flags = bindings::dentry_flags_DCACHE_DONTCACHE;
+            (*sb).s_time_gran = 1;
+            (*sb).s_fs_info = instance.into_foreign();
         }
 
         // SAFETY: The superblock is valid, and set up so that inodes may be made.
