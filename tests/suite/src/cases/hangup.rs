@@ -12,6 +12,7 @@ use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl::{self, TIOCSPGRP, TIOCVHANGUP};
 use crate::fixture::mount::open_at;
 use crate::fixture::process::{become_user, child, own_group, session, Gate};
+use crate::fixture::wait::until;
 use crate::fixture::{io, pair, signals, term, Fs, Pty};
 
 cases! { "hangup":
@@ -244,11 +245,10 @@ fn leader_exit_signals_foreground(ctx: &Ctx) -> Outcome {
             signals::block(&[SIGHUP])?;
             armed.open()?;
             signals::expect(SIGHUP)?;
-            check_errno(
-                open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
-                Errno::ENXIO,
-                "/dev/tty",
-            )?;
+            // The signal goes out just before the terminal is taken away.
+            let tty = || open_at("/dev/tty".as_ref(), OFlag::O_RDWR);
+            until("the terminal to go", || Ok(tty().is_err()))?;
+            check_errno(tty(), Errno::ENXIO, "/dev/tty")?;
             saw.open()
         })?;
         armed.pass()?;
