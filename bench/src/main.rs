@@ -11,6 +11,7 @@ mod pty;
 mod report;
 mod rounds;
 mod sandbox;
+mod settle;
 mod stats;
 mod watchdog;
 mod workload;
@@ -49,6 +50,9 @@ struct Args {
     /// What to measure as rdevpts: with devpts, all ratios should be 1, and how far they are not is the error.
     #[arg(long, default_value = "rdevpts")]
     fstype: String,
+    /// Wait that many seconds at most, until the machine has nothing else to do.
+    #[arg(long, default_value_t = 10)]
+    settle: u64,
     /// A round that takes that many seconds got stuck.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     stuck: u64,
@@ -97,6 +101,9 @@ fn run(args: &Args) -> Result<()> {
         stuck: Duration::from_secs(args.stuck),
     };
 
+    if !settle::wait(Duration::from_secs(args.settle))? {
+        eprintln!("rdevpts-bench: the machine is busy with other things: expect a large spread");
+    }
     let start = Instant::now();
     let mut outcomes = Vec::new();
     for (i, workload) in workloads.iter().enumerate() {

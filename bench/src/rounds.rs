@@ -49,6 +49,9 @@ pub fn measure(
             let _watchdog = watchdog::start(plan.stuck, &on());
             let elapsed = run.run(*n).with_context(on)?;
             figures.push(workload.figure.of(*n, elapsed));
+            // A calibration in bad times makes rounds that a single interruption spoils: they grow to what the fastest
+            // of them says.
+            *n = scaled(*n, elapsed, plan.round).max(*n);
         }
     }
     Ok(lanes
@@ -74,19 +77,24 @@ const TRIES: usize = 3;
 fn calibrate(run: &mut dyn Run, target: Duration) -> Result<u64> {
     let mut n = 1;
     loop {
-        // The fastest of some: what disturbs one of them would make all rounds too short.
+        // The fastest of some: what disturbs one of them would make the rounds too short.
         let mut elapsed = run.run(n)?;
         for _ in 1..TRIES {
             elapsed = elapsed.min(run.run(n)?);
         }
-        let times = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
-        // Far from the target the estimate is poor: fixed costs, cold caches.
-        let next = ((n as f64 * times.min(10.0)).round() as u64).max(1);
-        if times < 2.0 {
+        let next = scaled(n, elapsed, target);
+        if next < 2 * n {
             return Ok(next);
         }
         n = next;
     }
+}
+
+/// How many operations take about `target`, if `n` took `elapsed`.
+fn scaled(n: u64, elapsed: Duration, target: Duration) -> u64 {
+    let times = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+    // Far from the target the estimate is poor: fixed costs, cold caches.
+    ((n as f64 * times.min(10.0)).round() as u64).max(1)
 }
 
 #[cfg(test)]
@@ -136,6 +144,19 @@ mod tests {
             let took = run.run(n).unwrap();
             assert!((50..=110).contains(&took.as_millis()), "{n}: {took:?}");
         }
+    }
+
+    #[test]
+    fn rounds_grow_out_of_a_bad_calibration() {
+        let target = Duration::from_millis(100);
+        let mut run = fake(0, 10);
+        let mut n = 3;
+        for _ in 0..4 {
+            n = scaled(n, run.run(n).unwrap(), target).max(n);
+        }
+        assert_eq!(n, 10_000);
+        // One that was disturbed does not make them shorter.
+        assert_eq!(scaled(n, target * 5, target).max(n), n);
     }
 
     #[test]
