@@ -29,15 +29,22 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def as_root_of_own() -> list[str]:
+    """Prefix for a command that deals with files of all the ids that this user has."""
+    if not os.geteuid():
+        return []
+    # To enter a namespace of users clears the signal that tells of the parent's death.
+    return ["unshare", "--user", "--map-root-user", "--map-auto", "setpriv", "--pdeathsig", "KILL", "--"]
+
+
 def remove_tree(path: Path) -> None:
-    """Remove a tree, also one with directories that its owner may not write."""
+    """Remove a tree, also one with directories that this user may not write or, half made, does not own yet."""
     if not path.exists():
         return
     try:
         shutil.rmtree(path)
     except PermissionError:
-        subprocess.run(["chmod", "-R", "u+rwX", "--", str(path)], check=False, stderr=subprocess.DEVNULL)
-        shutil.rmtree(path)
+        subprocess.run([*as_root_of_own(), "rm", "-rf", "--one-file-system", "--", str(path)], check=True)
 
 
 def _sizes(tree: Path) -> list[tuple[str, int]]:
@@ -55,7 +62,7 @@ def _sizes(tree: Path) -> list[tuple[str, int]]:
 
 
 class Lock:
-    """One run at a time works on the cache. Children inherit it, so an orphan of a killed run still holds it."""
+    """One run at a time works on the cache."""
 
     def __init__(self) -> None:
         self.fd = -1
@@ -69,7 +76,6 @@ class Lock:
         except BlockingIOError:
             say("another run is preparing the cache: waiting for it")
             fcntl.flock(self.fd, fcntl.LOCK_EX)
-        os.set_inheritable(self.fd, True)
         return self
 
     def __exit__(self, kind, value, trace) -> None:

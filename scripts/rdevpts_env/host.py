@@ -53,10 +53,10 @@ def _apt_install(packages: list[str], log: Path) -> None:
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     install = ["apt-get", "-q", "install", "-y", "--no-install-recommends", *packages]
     # The lists may be fresh enough; when they are not, refresh them and try again.
-    status, _ = run_logged(install, log, env=env)
+    status, _ = run_logged(install, log, outlives=True, env=env)
     if status:
-        run_logged(["apt-get", "-q", "update"], log, append=True, env=env)
-        status, tail = run_logged(install, log, append=True, env=env)
+        run_logged(["apt-get", "-q", "update"], log, append=True, outlives=True, env=env)
+        status, tail = run_logged(install, log, append=True, outlives=True, env=env)
         if status:
             raise Fail(f"apt-get install {' '.join(packages)}: {explain(tail) or f'failed, see {log}'}")
 

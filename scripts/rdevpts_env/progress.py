@@ -85,16 +85,17 @@ def run_logged(
     log: Path,
     on_line: Callable[[str], None] | None = None,
     append: bool = False,
+    outlives: bool = False,
     **popen,
 ) -> tuple[int, str]:
     """Run a command with its output in a file. Returns its status and the last lines it wrote.
 
-    The command gets SIGTERM when this process dies, however it dies.
+    Unless it `outlives` this process, because stopping it halfway would do harm, the command dies with it.
     """
     tail: deque[str] = deque(maxlen=40)
     with open(log, "a" if append else "w", encoding="utf-8", errors="replace") as out:
         child = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", *argv],
+            [*([] if outlives else ["setpriv", "--pdeathsig", "KILL", "--"]), *argv],
             stdin=popen.pop("stdin", subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -113,5 +114,6 @@ def run_logged(
             return child.wait(), "\n".join(tail)
         finally:
             if child.poll() is None:
-                child.terminate()
+                if not outlives:
+                    child.kill()
                 child.wait()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import host, paths
 from .apt import Apt
-from .cache import Entry, digest
+from .cache import Entry, as_root_of_own, digest
 from .fail import Fail, explain
 from .progress import Step, run_logged
 
@@ -50,59 +50,50 @@ class Root:
         if self.entry.fault() is None:
             return
         host.need_space(paths.cache(), SPACE_GB, "the Debian root and the kernel's build tree")
-        if host.rootless():
-            host.need_space(Path("/var/tmp"), 3.0, "mmdebstrap's work directory")
-        self.entry.make([("mmdebstrap", self._mmdebstrap)], lambda: [f"root/{name}" for name in _ESSENTIAL],
-                        lambda: {"rustc": self.output(["rustc", "--version"])})
+        self.entry.make(
+            [("mmdebstrap", self._mmdebstrap), ("own", self._own)],
+            lambda: [f"root/{name}" for name in _ESSENTIAL],
+            lambda: {"rustc": self.output(["rustc", "--version"])},
+        )
 
     def _mmdebstrap(self) -> None:
         log = paths.logs() / "root.log"
         mounts = " ".join(f'"$1"/{name}' for name in _MOUNT_POINTS)
+        # Namespaces of its own, so that nothing of it outlives this process, neither a process nor a mount. Without
+        # rights they begin with one of users, in which this user is root.
         command = [
+            *as_root_of_own(),
+            "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
             "mmdebstrap",
             "--variant=apt",
-            f"--mode={'unshare' if host.rootless() else 'root'}",
-            f"--format={'tar' if host.rootless() else 'directory'}",
+            "--mode=root",
+            "--format=directory",
             f"--include={','.join(self._packages)}",
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
-            f"--customize-hook=mkdir -p {mounts}",
             *(f"--aptopt={option}" for option in host.apt_options()),
+            f"--customize-hook=mkdir -p {mounts}",
             self._apt.suites[0],
-            "-" if host.rootless() else str(self.path),
+            str(self.path),
             *self._apt.sources(),
         ]
+        # The sbin directories are not in every user's path.
+        env = dict(os.environ, PATH=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
         with Step(f"Debian root ({self._apt.suites[0]}, mmdebstrap)") as step:
 
             def detail(line: str) -> None:
                 if line.startswith("I: "):
                     step.detail = f"({line[3:].rstrip('.')})"
 
-            if host.rootless():
-                status, tail = self._unpack_stream(command, log, detail)
-            else:
-                status, tail = run_logged(command, log, detail)
+            status, tail = run_logged(command, log, detail, env=env)
         if status:
             raise Fail(f"Debian root from {self._apt.mirror}: {explain(tail) or f'mmdebstrap failed, see {log}'}")
 
-    def _unpack_stream(self, command: list[str], log: Path, detail) -> tuple[int, str]:
-        """Without rights the files must belong to this user: take mmdebstrap's tar and unpack it here."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        pipe_out, pipe_in = os.pipe()
-        unpack = subprocess.Popen(
-            ["tar", "-x", "--no-same-owner", "--exclude=./dev/*", "-C", str(self.path)], stdin=pipe_out
-        )
-        os.close(pipe_out)
-        try:
-            # /tmp may be a small tmpfs; and the work directory must be one that the mapped ids can reach.
-            env = dict(os.environ, TMPDIR="/var/tmp")
-            wrapper = ["sh", "-c", f'exec "$@" >&{pipe_in}', "sh", *command]
-            status, tail = run_logged(wrapper, log, detail, env=env, pass_fds=(pipe_in,))
-        finally:
-            os.close(pipe_in)
-            unpacked = unpack.wait()
-        return status or unpacked, tail
+    def _own(self) -> None:
+        """Without rights, only this user is there when the root is entered: every file must be this user's."""
+        if host.rootless():
+            subprocess.run([*as_root_of_own(), "chown", "-hR", "0:0", str(self.path)], check=True)
 
     def rustc(self) -> str:
         """What the root's `rustc --version` says."""
