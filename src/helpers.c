@@ -35,22 +35,23 @@ void rdevpts_tty_driver_kref_get(struct tty_driver *driver)
 	tty_driver_kref_get(driver);
 }
 
+/* A slave's locks are in the class that drivers/tty/tty.h, which is private, calls TTY_LOCK_SLAVE: the next after its master's. */
 void rdevpts_tty_set_lock_subclass(struct tty_struct *tty);
 void rdevpts_tty_set_lock_subclass(struct tty_struct *tty)
 {
-	lockdep_set_subclass(&tty->legacy_mutex, TTY_LOCK_SLAVE);
+	lockdep_set_subclass(&tty->legacy_mutex, SINGLE_DEPTH_NESTING);
 }
 
 void rdevpts_tty_set_termios_subclass(struct tty_struct *tty);
 void rdevpts_tty_set_termios_subclass(struct tty_struct *tty)
 {
-	lockdep_set_subclass(&tty->termios_rwsem, TTY_LOCK_SLAVE);
+	lockdep_set_subclass(&tty->termios_rwsem, SINGLE_DEPTH_NESTING);
 }
 
 void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port);
 void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port)
 {
-	lockdep_set_subclass(&port->buf.lock, TTY_LOCK_SLAVE);
+	lockdep_set_subclass(&port->buf.lock, SINGLE_DEPTH_NESTING);
 }
 
 bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr);
