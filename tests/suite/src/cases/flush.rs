@@ -26,6 +26,7 @@ cases! { "flush":
     inq_of_slave => "TIOCINQ on the slave counts complete lines in canonical mode, all bytes without",
     inq_of_master => "TIOCINQ on the master counts what the slave wrote",
     inq_skips_end_of_file => "TIOCINQ does not count an end-of-file character",
+    room_at_once => "a writer has room as soon as TCOFLUSH returns",
     outq => "TIOCOUTQ is 0 at both ends, whatever waits",
 }
 
@@ -236,4 +237,31 @@ fn outq(ctx: &Ctx) -> Outcome {
         Errno::EFAULT,
         "a bad address",
     )
+}
+
+/// Writes until nothing has fitted for a while; gives how much did.
+fn fill(fd: &OwnedFd) -> anyhow::Result<usize> {
+    let (mut total, mut refusals) = (0, 0);
+    while refusals < 5 {
+        match io::write_now(fd, [b'x'; 4096]) {
+            Ok(n) if n > 0 => (total, refusals) = (total + n, 0),
+            Ok(_) | Err(Errno::EAGAIN) => {
+                refusals += 1;
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            Err(error) => return Err(error).context("fill"),
+        }
+    }
+    Ok(total)
+}
+
+fn room_at_once(ctx: &Ctx) -> Outcome {
+    let (_pty, slave) = raw_pair(ctx)?;
+    io::set_nonblock(&slave, true)?;
+    for round in 0..50 {
+        fill(&slave)?;
+        flush(&slave, libc::TCOFLUSH)?;
+        check_eq!(Ok(1), io::write_now(&slave, b"y"), "round {round}: a write after TCOFLUSH");
+    }
+    Ok(())
 }

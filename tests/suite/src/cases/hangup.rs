@@ -27,6 +27,7 @@ cases! { "hangup":
     reopen_after_vhangup => "after a hangup the slave can be opened again and works",
     leader_exit_signals_foreground => "a session leader's exit sends SIGHUP to the foreground group",
     leader_exit_keeps_slave_open => "after the session leader's exit, other files of the slave still work",
+    filled_while_hung_up => "a slave that was hung up and whose input was then filled works again when it is opened",
     hung_up_ioctl => "an ioctl on a hung-up slave file is EIO",
     hangup_resets_nothing_for_node => "a hangup leaves the node, its mode and its index",
 }
@@ -295,4 +296,20 @@ fn hangup_resets_nothing_for_node(ctx: &Ctx) -> Outcome {
     );
     check_eq!(0, ioctl::get(&pty.master, ioctl::TIOCGPTN)?, "index");
     Ok(())
+}
+
+fn filled_while_hung_up(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = pair(ctx)?;
+    ioctl::call(&slave, TIOCVHANGUP, 0).context("TIOCVHANGUP")?;
+    drop(slave);
+    io::set_nonblock(&pty.master, true)?;
+    while io::write_now(&pty.master, [b'x'; 4096]).is_ok_and(|n| n > 0) {}
+    let slave = pty.slave()?;
+    term::raw(&slave)?;
+    io::set_nonblock(&slave, true)?;
+    until("the master's write to pass", || {
+        while io::read_now(&slave, 4096).is_ok_and(|bytes| !bytes.is_empty()) {}
+        Ok(io::write_now(&pty.master, b"!") == Ok(1))
+    })?;
+    until("what it wrote to arrive", || Ok(io::read_now(&slave, 4096).is_ok_and(|bytes| bytes.ends_with(b"!"))))
 }

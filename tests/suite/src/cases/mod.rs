@@ -31,6 +31,7 @@ mod remount;
 mod selftest;
 mod sigio;
 mod signals;
+mod stalled_reader;
 mod statfs;
 mod sysctl;
 mod termios;
@@ -49,6 +50,7 @@ const THEMES: &[&[Case]] = &[
     statfs::CASES,
     nodes::CASES,
     directory::CASES,
+    stalled_reader::CASES,
     limits::CASES,
     sysctl::CASES,
     inotify::CASES,
