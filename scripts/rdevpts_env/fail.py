@@ -8,7 +8,7 @@ class Fail(Exception):
 
 def explain(log_tail: str) -> str | None:
     """Turn the end of a tool's log into what went wrong, if it is one of the usual things."""
-    if "No space left on device" in log_tail:
+    if "No space left on device" in log_tail or "have enough free space" in log_tail:
         return "no space left on the disk: free some, then run the same command again"
     for sign in (
         "Could not resolve",
@@ -24,6 +24,9 @@ def explain(log_tail: str) -> str | None:
     ):
         if sign in log_tail:
             return "no network: check the connection and the proxy settings, then run the same command again"
+    for sign in ("does not have a Release file", "404  Not Found", "File not found"):
+        if sign in log_tail:
+            return "it has no such suite or package (any more): make update, or give another archive with MIRROR=<URL>"
     if "NO_PUBKEY" in log_tail or "Missing key" in log_tail:
         return "the archive's signing key is unknown here: apt-get install --only-upgrade debian-archive-keyring"
     return None

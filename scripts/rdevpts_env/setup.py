@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import host, kernel
+from . import host, kernel, paths
 from .apt import Apt
 from .cache import Lock
 from .fail import Fail
@@ -49,10 +49,21 @@ def _at_once(*work) -> None:
         raise failed[0]
 
 
+def _need_space(root: Root, kern: Kernel, kdir: Kdir) -> None:
+    """Check up front that what is to be made will fit, with the packages it is made from."""
+    wanted = [(root, 3.0, "the Debian root"), (kern, 0.5, "the kernel"), (kdir, 1.0, "its KDIR")]
+    missing = [(size, what) for part, size, what in wanted if part.entry.fault()]
+    if missing:
+        host.need_space(paths.cache(), sum(size for size, _ in missing), ", ".join(what for _, what in missing))
+    if not paths.BUILD.exists():
+        host.need_space(paths.REPO, 1.5, "the build")
+
+
 def _prepare_one(apt: Apt, choice: Choice) -> Setup:
     root = Root(apt, choice.gcc)
     kern = Kernel(apt, choice)
     kdir = Kdir(root, kern)
+    _need_space(root, kern, kdir)
     lacks_source = kdir.entry.needs("source")
     if kern.entry.fault() or lacks_source:
         _at_once(root.prepare, lambda: kern.fetch(lacks_source))

@@ -14,7 +14,7 @@ _CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d
 
 def _step(tally: Tally, builder: Builder, name: str, argv: list[str]) -> bool:
     """One command that passes or fails as a whole."""
-    log = paths.logs() / f"{name.replace(' ', '-')}.log"
+    log = paths.logs() / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log"
     begin = time.monotonic()
     status, tail = builder.logged(argv, log)
     if status:
@@ -34,9 +34,9 @@ def _cargo_test(tally: Tally, builder: Builder) -> None:
 
     def line(text: str) -> None:
         nonlocal target, seen
-        running = re.match(r"\s+(Running|Doc-tests) (.*)", text)
+        running = re.match(r"\s+Running .*/deps/(.*)-[0-9a-f]+\)|\s+Doc-tests (.*)", text)
         if running:
-            target = re.sub(r" \(.*", "", running[2])
+            target = running[1] or f"{running[2]} (documentation)"
         result = _CARGO_RESULT.match(text)
         if result:
             seen = True

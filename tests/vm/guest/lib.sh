@@ -38,7 +38,7 @@ tap_check() {
 		echo "ok $tap_count - $tap_name"
 	else
 		echo "not ok $tap_count - $tap_name"
-		printf '%s\n' "$tap_said" | sed 's/^/# /'
+		printf '%s\n' "$tap_said" | tail -n 15 | sed 's/^/# /'
 		tap_status=1
 	fi
 }

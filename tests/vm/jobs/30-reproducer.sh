@@ -18,5 +18,11 @@ on_a_mount() {
 
 tap_plan 2
 tap_check 'masters' on_a_mount --seconds 20
-tap_check 'masters and slaves' on_a_mount --seconds 20 --slaves
+# Opening a slave by name against readers of the directory finds a race of the C driver, which makes its nodes without the
+# directory's lock: about one open in 50,000 is ENOENT although the master is open. There is no such excuse for ours.
+if [ "$FSTYPE" = devpts ]; then
+	echo 'ok 2 - masters and slaves # SKIP devpts loses the name of an open pty now and then'
+else
+	tap_check 'masters and slaves' on_a_mount --seconds 20 --slaves
+fi
 exit "$tap_status"
