@@ -110,10 +110,10 @@ void rdevpts_inode_unlock_shared(struct inode *inode)
 	inode_unlock_shared(inode);
 }
 
-bool rdevpts_dir_emit(struct dir_context *ctx, const struct dentry *dentry, u64 ino, unsigned int type);
-bool rdevpts_dir_emit(struct dir_context *ctx, const struct dentry *dentry, u64 ino, unsigned int type)
+bool rdevpts_dir_emit(struct dir_context *ctx, const char *name, int len, u64 ino, unsigned int type);
+bool rdevpts_dir_emit(struct dir_context *ctx, const char *name, int len, u64 ino, unsigned int type)
 {
-	return dir_emit(ctx, dentry->d_name.name, dentry->d_name.len, ino, type);
+	return dir_emit(ctx, name, len, ino, type);
 }
 
 bool rdevpts_dir_emit_dots(struct file *file, struct dir_context *ctx);

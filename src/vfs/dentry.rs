@@ -9,7 +9,9 @@
 //! `d_delete()`.
 
 use super::{
-    inode::permission_bits, readdir::Listing, ActiveSuper, FileSystem, NewInode, SuperBlock,
+    inode::permission_bits,
+    readdir::{Listing, Record},
+    ActiveSuper, FileSystem, NewInode, SuperBlock,
 };
 use crate::bindings;
 use core::{mem::ManuallyDrop, ptr::NonNull};
@@ -64,9 +66,10 @@ impl<'sb, T: FileSystem> Dir<'sb, T> {
     /// # Errors
     ///
     /// - `EEXIST` if there is such a name.
-    /// - `EACCES` if it is no name (empty, `.`, `..`, with a slash), `ENAMETOOLONG` if it is too long.
+    /// - `EACCES` if it is no name (empty, `.`, `..`, with a slash), `ENAMETOOLONG` for more than 22 bytes.
     /// - `ENOMEM`.
     pub(crate) fn start_creating(&self, name: &CStr) -> Result<Creating<'sb, T>> {
+        let record = Record::new(name)?;
         // SAFETY: The directory is valid by the type invariants, and the name ends with a NUL.
         let dentry = from_err_ptr(unsafe {
             bindings::simple_start_creating(self.dentry.as_ptr(), name.as_char_ptr())
@@ -76,6 +79,7 @@ impl<'sb, T: FileSystem> Dir<'sb, T> {
         Ok(Creating {
             dir: *self,
             dentry,
+            record,
             _not_send: NotThreadSafe,
         })
     }
@@ -128,6 +132,8 @@ impl<'sb, T: FileSystem> Dir<'sb, T> {
 pub(crate) struct Creating<'sb, T: FileSystem> {
     dir: Dir<'sb, T>,
     dentry: NonNull<bindings::dentry>,
+    /// What the directory's listing will say.
+    record: Record,
     /// The lock must be released by the task that took it.
     _not_send: NotThreadSafe,
 }
@@ -183,9 +189,8 @@ impl<T: FileSystem> Creating<'_, T> {
         let dir = self.dir.inode();
         // SAFETY: The directory is valid by the type invariants.
         unsafe { bindings::rdevpts_inode_assert_locked(dir) };
-        // SAFETY: A directory has a listing. By the type invariants it is locked, and the dentry, which becomes positive
-        // below, is a child of it.
-        let listed = unsafe { Listing::of(dir).insert(inode.ino(), self.dentry) };
+        // SAFETY: A directory has a listing. By the type invariants it is locked.
+        let listed = unsafe { Listing::of(dir).insert(inode.ino(), inode.mode(), self.record) };
         if let Err(error) = listed {
             return Err((error, inode));
         }

@@ -199,6 +199,12 @@ impl<'sb, T: FileSystem> NewInode<'sb, T> {
         unsafe { (*self.inode.as_ptr()).i_ino }
     }
 
+    /// Type of file and permissions.
+    pub(super) fn mode(&self) -> u16 {
+        // SAFETY: The inode is valid by the type invariants, and nobody else has it.
+        unsafe { (*self.inode.as_ptr()).i_mode }
+    }
+
     /// Whether this inode is of the superblock `sb`.
     pub(super) fn is_of(&self, sb: &SuperBlock<T>) -> bool {
         // SAFETY: The inode is valid by the type invariants.

@@ -38,6 +38,7 @@ mod ida;
 mod inode;
 mod path;
 mod readdir;
+mod records;
 mod super_block;
 pub(crate) mod sysctl;
 

@@ -12,37 +12,83 @@
 //!
 //! C source: [`fs/libfs.c`](srctree/fs/libfs.c), [`fs/readdir.c`](srctree/fs/readdir.c)
 
+use super::records::Records;
 use crate::bindings;
-use core::ptr::NonNull;
+use core::cell::UnsafeCell;
 use kernel::{
-    error::to_result,
-    ffi::{c_int, c_uint},
+    ffi::{c_int, c_uint, c_void},
     prelude::*,
-    types::{ForeignOwnable, Opaque}, //
+    types::ForeignOwnable, //
 };
 
-/// How many entries are looked for each time the directory is locked.
+/// How many entries are copied each time the directory is locked.
 const BATCH: usize = 16;
+
+/// The first position after `.` and `..`, and so the lowest inode number that an entry may have.
+const FIRST: u64 = 2;
+
+/// One more than the highest inode number that an entry may have: a listing takes memory in proportion to that.
+const END: u64 = 1 << 21;
+
+/// The longest name that an entry may have.
+const NAME_MAX: usize = 22;
 
 /// `SEEK_SET` and `SEEK_CUR` of `include/uapi/linux/fs.h`.
 const SEEK_SET: c_int = bindings::SEEK_SET as c_int;
 const SEEK_CUR: c_int = bindings::SEEK_CUR as c_int;
 
+/// What a listing says of an entry, beside its inode number.
+#[derive(Clone, Copy)]
+pub(super) struct Record {
+    name: [u8; NAME_MAX],
+    /// 0 for no entry.
+    length: u8,
+    /// `DT_*`, as `getdents(2)` has it.
+    file_type: u8,
+}
+
+impl Record {
+    const NONE: Self = Self {
+        name: [0; NAME_MAX],
+        length: 0,
+        file_type: 0,
+    };
+
+    /// The entry `name`.
+    ///
+    /// # Errors
+    ///
+    /// `ENAMETOOLONG` for more than 22 bytes.
+    pub(super) fn new(name: &CStr) -> Result<Self> {
+        // `to_bytes()` subtracts in a way that can panic.
+        let (_nul, bytes) = name.to_bytes_with_nul().split_last().ok_or(EINVAL)?;
+        let mut this = Self::NONE;
+        this.name
+            .get_mut(..bytes.len())
+            .ok_or(ENAMETOOLONG)?
+            .copy_from_slice(bytes);
+        this.length = u8::try_from(bytes.len())?;
+        Ok(this)
+    }
+
+    fn is_some(&self) -> bool {
+        self.length != 0
+    }
+}
+
 /// The entries of a directory by their inode numbers: the private data (`i_private`) of a directory's inode.
 ///
 /// # Invariants
 ///
-/// `entries` has pointers to dentries that are positive, and stay so as long as they are in it. It is changed with the
-/// directory's `i_rwsem` held exclusively, and followed with it held at least shared.
-#[pin_data(PinnedDrop)]
+/// Changed with the directory's `i_rwsem` held exclusively, and read with it held at least shared. The last record is that of
+/// an entry.
 pub(super) struct Listing {
-    #[pin]
-    entries: Opaque<bindings::xarray>,
+    records: UnsafeCell<Records<Record>>,
 }
 
-// SAFETY: An xarray may be used from any thread.
+// SAFETY: Plain data, with a lock as the type invariants say.
 unsafe impl Send for Listing {}
-// SAFETY: An xarray locks itself; what it points to is protected as the type invariants say.
+// SAFETY: As above.
 unsafe impl Sync for Listing {}
 
 impl Listing {
@@ -51,14 +97,13 @@ impl Listing {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new() -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(
-            pin_init!(Self {
-                // SAFETY: `slot` is valid for writes, and pinned.
-                entries <- Opaque::ffi_init(|slot| unsafe { bindings::xa_init_flags(slot, 0) }),
-            }),
+    pub(super) fn new() -> Result<KBox<Self>> {
+        Ok(KBox::new(
+            Self {
+                records: UnsafeCell::new(Records::new()),
+            },
             GFP_KERNEL,
-        )
+        )?)
     }
 
     /// The listing of the directory `dir`.
@@ -67,119 +112,146 @@ impl Listing {
     ///
     /// `dir` must be a directory's inode of this module, and stay so for `'a`.
     pub(super) unsafe fn of<'a>(dir: *mut bindings::inode) -> &'a Self {
-        // SAFETY: Such an inode has a `Pin<KBox<Listing>>` as private data until it is evicted.
-        unsafe { Pin::<KBox<Self>>::borrow((*dir).i_private) }.get_ref()
+        // SAFETY: Such an inode has a `KBox<Listing>` as private data until it is evicted.
+        unsafe { KBox::<Self>::borrow((*dir).i_private) }
     }
 
-    /// Adds the entry `dentry` whose inode has number `ino`.
+    /// Adds an entry whose inode has number `ino` and type and permissions `mode`.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EEXIST` if there is one of that number, `EINVAL` for one of the numbers that stand for `.` and `..`.
+    /// `ENOMEM`; `EEXIST` if there is one of that number, `EINVAL` for one of the numbers that stand for `.` and `..`, or
+    /// for one of more than 21 bits.
     ///
     /// # Safety
     ///
-    /// The directory is locked exclusively, and `dentry`, a child of it, becomes positive before it is unlocked.
-    pub(super) unsafe fn insert(&self, ino: u64, dentry: NonNull<bindings::dentry>) -> Result {
-        let index = usize::try_from(ino)?;
-        if index < FIRST {
+    /// The directory is locked exclusively.
+    pub(super) unsafe fn insert(&self, ino: u64, mode: u16, record: Record) -> Result {
+        if !(FIRST..END).contains(&ino) {
             return Err(EINVAL);
         }
-        // SAFETY: The xarray is initialised; a dentry is aligned as entries must be. Nobody else changes it, as the
-        // directory is locked.
-        unsafe {
-            if !bindings::xa_load(self.entries.get(), index).is_null() {
-                return Err(EEXIST);
+        let index = usize::try_from(ino)?;
+        // SAFETY: The directory is locked exclusively, so nobody else uses the records.
+        let records = unsafe { &mut *self.records.get() };
+        // It does not overflow, as it is not more than `END`.
+        records.grow_to(index.wrapping_add(1), Record::NONE)?;
+        let place = records.as_mut_slice().get_mut(index).ok_or(EINVAL)?;
+        if place.is_some() {
+            return Err(EEXIST);
+        }
+        *place = Record {
+            // S_DT() of include/linux/fs_dirent.h. CAST: 4 bits.
+            file_type: (mode >> 12) as u8,
+            ..record
+        };
+        Ok(())
+    }
+
+    /// Removes the entry whose inode has number `ino`, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The directory is locked exclusively.
+    pub(super) unsafe fn remove(&self, ino: u64) {
+        // SAFETY: The directory is locked exclusively, so nobody else uses the records.
+        let records = unsafe { &mut *self.records.get() };
+        if let Some(place) = usize::try_from(ino)
+            .ok()
+            .and_then(|index| records.as_mut_slice().get_mut(index))
+        {
+            *place = Record::NONE;
+        }
+        let mut used = records.as_slice();
+        while let Some((last, rest)) = used.split_last() {
+            if last.is_some() {
+                break;
             }
-            let old = bindings::xa_store(
-                self.entries.get(),
-                index,
-                dentry.as_ptr().cast(),
-                bindings::GFP_KERNEL,
-            );
-            to_result(bindings::xa_err(old))
+            used = rest;
         }
+        let used = used.len();
+        records.truncate(used);
     }
 
-    /// Removes the entry whose inode has number `ino`, if there is one. The directory must be locked exclusively.
-    pub(super) fn remove(&self, ino: u64) {
-        if let Ok(index) = usize::try_from(ino) {
-            // SAFETY: The xarray is initialised.
-            unsafe { bindings::xa_erase(self.entries.get(), index) };
-        }
-    }
-
-    /// The first entry whose inode has at least number `from`.
+    /// Whether there is no entry at position `from` or after it.
     ///
     /// # Safety
     ///
     /// The directory is locked, at least shared.
-    unsafe fn find(&self, from: usize) -> Option<Found> {
-        let mut index = from;
-        // SAFETY: The xarray is initialised.
-        let entry = unsafe {
-            bindings::xa_find(
-                self.entries.get(),
-                &mut index,
-                usize::MAX,
-                bindings::XA_PRESENT as bindings::xa_mark_t,
-            )
-        };
-        let dentry = NonNull::new(entry.cast::<bindings::dentry>())?;
-        // SAFETY: By the type invariants it is a positive dentry, as the directory is locked.
-        unsafe { bindings::rdevpts_dget(dentry.as_ptr()) };
-        // INVARIANT: This is the reference, and it keeps the dentry positive: in this module nothing makes one negative.
-        Some(Found { index, dentry })
+    unsafe fn ends_before(&self, from: u64) -> bool {
+        // SAFETY: The directory is locked, so nobody changes the records. The last of them is an entry.
+        let records = unsafe { &*self.records.get() };
+        records.as_slice().len() as u64 <= from
     }
-}
 
-#[pinned_drop]
-impl PinnedDrop for Listing {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The xarray is initialised, and nobody uses it any more.
-        unsafe { bindings::xa_destroy(self.entries.get()) };
-    }
-}
-
-/// The first position after `.` and `..`, and so the lowest inode number that an entry may have.
-const FIRST: usize = 2;
-
-/// An entry that was found.
-///
-/// # Invariants
-///
-/// `dentry` is positive, is never renamed, and this value has a reference to it.
-struct Found {
-    index: usize,
-    dentry: NonNull<bindings::dentry>,
-}
-
-impl Found {
-    /// Copies the entry to the reader. False if its buffer is full.
+    /// Copies entries from position `from` on into `batch`.
     ///
     /// # Safety
     ///
-    /// `ctx` is the context of a listing under way.
-    unsafe fn emit(&self, ctx: *mut bindings::dir_context) -> bool {
-        let dentry = self.dentry.as_ptr();
-        // SAFETY: By the type invariants the name and the inode stay.
-        unsafe {
-            let inode = (*dentry).d_inode;
-            bindings::rdevpts_dir_emit(
-                ctx,
-                dentry,
-                (*inode).i_ino,
-                // S_DT() of include/linux/fs_dirent.h: the type of file as `getdents(2)` has it.
-                c_uint::from((*inode).i_mode >> 12 & 15),
-            )
+    /// The directory is locked, at least shared.
+    unsafe fn copy(&self, from: u64, batch: &mut Batch) {
+        batch.used = 0;
+        let Ok(mut index) = usize::try_from(from) else {
+            return;
+        };
+        // SAFETY: The directory is locked, so nobody changes the records.
+        let records = unsafe { (*self.records.get()).as_slice() };
+        while let (Some(record), Some(place)) =
+            (records.get(index), batch.entries.get_mut(batch.used))
+        {
+            if record.is_some() {
+                *place = (index, *record);
+                // Neither is more than a length.
+                batch.used = batch.used.wrapping_add(1);
+            }
+            index = index.wrapping_add(1);
         }
     }
 }
 
-impl Drop for Found {
-    fn drop(&mut self) {
-        // SAFETY: The reference is ours to give up, by the type invariants.
-        unsafe { bindings::dput(self.dentry.as_ptr()) };
+/// Entries on their way to a reader.
+struct Batch {
+    entries: [(usize, Record); BATCH],
+    used: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            entries: [(0, Record::NONE); BATCH],
+            used: 0,
+        }
+    }
+
+    /// Whether these are the last entries.
+    fn is_last(&self) -> bool {
+        self.used < BATCH
+    }
+
+    /// Copies the entries to the reader of `ctx`. False if its buffer is full; its position is then that of the first entry
+    /// that did not fit.
+    ///
+    /// # Safety
+    ///
+    /// `ctx` is the context of a listing under way, and of this thread alone.
+    unsafe fn emit(&self, ctx: *mut bindings::dir_context) -> bool {
+        for (index, record) in self.entries.get(..self.used).unwrap_or_default() {
+            // SAFETY: The context is valid. The name is valid for its length, which is not more than `NAME_MAX`. An index is
+            // less than `END`, so the sum does not overflow.
+            unsafe {
+                (*ctx).pos = *index as bindings::loff_t;
+                if !bindings::rdevpts_dir_emit(
+                    ctx,
+                    record.name.as_ptr().cast(),
+                    c_int::from(record.length),
+                    *index as u64,
+                    c_uint::from(record.file_type),
+                ) {
+                    return false;
+                }
+                (*ctx).pos = (*ctx).pos.wrapping_add(1);
+            }
+        }
+        true
     }
 }
 
@@ -199,66 +271,31 @@ unsafe extern "C" fn iterate_shared(
     file: *mut bindings::file,
     ctx: *mut bindings::dir_context,
 ) -> c_int {
-    // SAFETY: The inode stays while the file is open. The lock is given back as it was found. Nothing here relies on it
-    // beyond where it is taken: the caller, too, only goes by it that the directory was not removed before.
+    // SAFETY: The inode is a directory's of this module, and stays while the file is open. `ctx` is this thread's. The lock
+    // is given back as it was found; the caller relies on it for no more than that the directory was not removed before.
     unsafe {
         let dir = (*file).f_inode;
+        let listing = Listing::of(dir);
+        let dots = (*ctx).pos < FIRST as bindings::loff_t;
+        // A position is not negative.
+        let from = |ctx: *mut bindings::dir_context| ((*ctx).pos as u64).max(FIRST);
+
+        if !dots && listing.ends_before(from(ctx)) {
+            return 0;
+        }
+        let mut batch = Batch::new();
+        listing.copy(from(ctx), &mut batch);
         bindings::rdevpts_inode_unlock_shared(dir);
-        list(file, ctx, dir);
+        if !dots || bindings::rdevpts_dir_emit_dots(file, ctx) {
+            while batch.emit(ctx) && !batch.is_last() {
+                bindings::rdevpts_inode_lock_shared(dir);
+                listing.copy(from(ctx), &mut batch);
+                bindings::rdevpts_inode_unlock_shared(dir);
+            }
+        }
         bindings::rdevpts_inode_lock_shared(dir);
     }
     0
-}
-
-/// Copies entries from the position of `ctx` on, until there is none or the reader's buffer is full.
-///
-/// # Safety
-///
-/// `dir` is the inode of `file`, a directory of this module, not locked by the caller; `ctx` is the context of a listing
-/// under way.
-unsafe fn list(
-    file: *mut bindings::file,
-    ctx: *mut bindings::dir_context,
-    dir: *mut bindings::inode,
-) {
-    // SAFETY: Both are valid.
-    if !unsafe { bindings::rdevpts_dir_emit_dots(file, ctx) } {
-        return;
-    }
-    // SAFETY: The caller's promise; the inode is not evicted while the file is open.
-    let listing = unsafe { Listing::of(dir) };
-    // SAFETY: The context is valid, and this thread's alone.
-    while let Ok(mut from) = usize::try_from(unsafe { (*ctx).pos }) {
-        let mut batch = [const { None }; BATCH];
-        // SAFETY: The inode is valid, and its lock is free for us to take.
-        unsafe { bindings::rdevpts_inode_lock_shared(dir) };
-        for slot in &mut batch {
-            // SAFETY: The directory is locked.
-            *slot = unsafe { listing.find(from) };
-            match slot {
-                Some(found) => from = found.index.saturating_add(1),
-                None => break,
-            }
-        }
-        // SAFETY: We locked it.
-        unsafe { bindings::rdevpts_inode_unlock_shared(dir) };
-
-        let complete = batch.iter().any(Option::is_none);
-        for found in batch.iter().flatten() {
-            // SAFETY: The context is valid, and this thread's alone. An index is an inode number, of which there are not
-            // more than positions (it saturates, and then the next `find` is the last).
-            unsafe {
-                (*ctx).pos = i64::try_from(found.index).unwrap_or(i64::MAX);
-                if !found.emit(ctx) {
-                    return;
-                }
-                (*ctx).pos = (*ctx).pos.saturating_add(1);
-            }
-        }
-        if complete {
-            return;
-        }
-    }
 }
 
 /// # Safety
@@ -288,7 +325,7 @@ unsafe extern "C" fn llseek(
 /// # Safety
 ///
 /// `private` is what `Listing::new()` gave, by `into_foreign()`, or NULL.
-pub(super) unsafe fn drop_listing(private: *mut kernel::ffi::c_void) {
+pub(super) unsafe fn drop_listing(private: *mut c_void) {
     // SAFETY: The caller's promise.
-    drop(unsafe { Pin::<KBox<Listing>>::try_from_foreign(private) });
+    drop(unsafe { KBox::<Listing>::try_from_foreign(private) });
 }
