@@ -63,7 +63,7 @@ class Result:
         if self.outcome.ok:
             return "survived"
         if self.outcome.panic:
-            return f"kernel oops: {self.outcome.panic.removeprefix('BUG: ')}"
+            return f"kernel oops: {self.outcome.panic.removeprefix('BUG: ').removeprefix('kernel ')}"
         if self.violations:
             return f"{self.violations} violations"
         return str(self.outcome)
@@ -120,7 +120,7 @@ def run() -> int:
     print(f"\nstock kernel {choice.release} (Debian {choice.version}), QEMU {how}, 2 CPUs; the same load on each\n")
     print(f"  {'file system':<20} {'seconds':>8} {'open/close':>12} {'dir passes':>12}  result")
     for result in results:
-        print(f"  {result.act.title:<20} {result.seconds:>8.1f} {result.pairs:>12,} {result.passes:>12,}  {result.verdict()}")
+        print(f"  {result.act.title:<20} {result.seconds:>8.2f} {result.pairs:>12,} {result.passes:>12,}  {result.verdict()}")
     wrong = [result for result in results if not result.as_expected]
     print(f"\nkernel logs: {jobs.shown(paths.LOGS)}/demo-*.console; {time.monotonic() - begin:.0f} s in all")
     for result in wrong:
