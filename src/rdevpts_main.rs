@@ -6,7 +6,7 @@
 //!
 //! - `model`: limits, indices, options, as arithmetic without a kernel; it is tested on the host.
 //! - `vfs` and `tty`: safe layers over the VFS and over the tty core, which know nothing of one another nor of this driver.
-//!   All `unsafe` code is there and in `bindings`.
+//!   What the compiler cannot check is there and in `bindings`, and nowhere else.
 //! - `instance`: one mount. `pair`: one pty, with the order in which it goes. `master`, `slave`: the two ends of it, and
 //!   `end`: what they do alike.
 //!
@@ -17,7 +17,6 @@
 
 use kernel::{prelude::*, sync::Arc};
 
-#[allow(unsafe_code)]
 mod bindings;
 mod end;
 mod instance;
@@ -25,9 +24,7 @@ mod master;
 mod model;
 mod pair;
 mod slave;
-#[allow(unsafe_code)]
 mod tty;
-#[allow(unsafe_code)]
 mod vfs;
 
 module! {

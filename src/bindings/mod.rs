@@ -5,6 +5,8 @@
 //! Names that bindgen made here hide the kernel crate's of the same name (which has some as opaque types only); every
 //! other name is the kernel crate's own, so a pointer means the same on both sides.
 
+#![allow(unsafe_code)]
+
 mod fops;
 
 mod raw {

@@ -26,6 +26,8 @@
 //! [`include/linux/tty_driver.h`](srctree/include/linux/tty_driver.h),
 //! [`include/linux/tty_port.h`](srctree/include/linux/tty_port.h).
 
+#![allow(unsafe_code)]
+
 mod driver;
 mod ends;
 mod file;

@@ -30,6 +30,8 @@
 //! Subdirectories, regular files, symbolic links, operations by users (create, unlink, rename), a backing device, export
 //! by file handle, and duplicating an `fs_context`.
 
+#![allow(unsafe_code)]
+
 mod dentry;
 mod fs_context;
 mod fs_parser;
