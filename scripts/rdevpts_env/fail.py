@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Failures that a person can mend."""
 
+import re
+
 
 class Fail(Exception):
     """An expected failure. Its text is one line that names the thing and the mend."""
@@ -27,6 +29,8 @@ def explain(log_tail: str) -> str | None:
     for sign in ("does not have a Release file", "404  Not Found", "File not found"):
         if sign in log_tail:
             return "it has no such suite or package (any more): make update, or give another archive with MIRROR=<URL>"
+    if re.search(r"certificate problem|certificate verif|certificate is NOT trusted|SSL peer certificate", log_tail):
+        return "a server's certificate is not trusted here: name a bundle that has its issuer with SSL_CERT_FILE=<file>"
     if "NO_PUBKEY" in log_tail or "Missing key" in log_tail:
         return "the archive's signing key is unknown here: apt-get install --only-upgrade debian-archive-keyring"
     return None

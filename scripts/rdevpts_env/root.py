@@ -117,9 +117,14 @@ class Root:
         bwrap += _binds(self.path, Path("/"), shown)
         bwrap += ["--dev-bind", "/dev", "/dev", "--proc", "/proc", "--perms", "1777", "--tmpfs", "/tmp"]
         bwrap += ["--tmpfs", "/run", "--dir", "/home/build"]
-        for name in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
-            if os.path.exists(name) and (self.path / name[1:]).exists():
-                bwrap += ["--ro-bind", os.path.realpath(name), name]
+        certificates = "/etc/ssl/certs/ca-certificates.crt"
+        for name, source in (
+            ("/etc/resolv.conf", "/etc/resolv.conf"),
+            ("/etc/hosts", "/etc/hosts"),
+            (certificates, os.environ.get("SSL_CERT_FILE") or certificates),
+        ):
+            if os.path.isfile(source) and (self.path / name[1:]).exists():
+                bwrap += ["--ro-bind", os.path.realpath(source), name]
         for path in readable:
             bwrap += ["--ro-bind", str(path), str(path)]
         for path in writable:
