@@ -8,6 +8,7 @@ fn forge(dir: Dir<'_, Fs>) -> Creating<'_, Fs> {
     Creating {
         dir,                                    //~ E0451
         dentry: core::ptr::NonNull::dangling(), //~ E0451
+        record: unreachable!(),                 //~ E0451
         _not_send: core::marker::PhantomData,   //~ E0451
     }
 }

@@ -261,7 +261,11 @@ fn room_at_once(ctx: &Ctx) -> Outcome {
     for round in 0..50 {
         fill(&slave)?;
         flush(&slave, libc::TCOFLUSH)?;
-        check_eq!(Ok(1), io::write_now(&slave, b"y"), "round {round}: a write after TCOFLUSH");
+        check_eq!(
+            Ok(1),
+            io::write_now(&slave, b"y"),
+            "round {round}: a write after TCOFLUSH"
+        );
     }
     Ok(())
 }

@@ -311,5 +311,7 @@ fn filled_while_hung_up(ctx: &Ctx) -> Outcome {
         while io::read_now(&slave, 4096).is_ok_and(|bytes| !bytes.is_empty()) {}
         Ok(io::write_now(&pty.master, b"!") == Ok(1))
     })?;
-    until("what it wrote to arrive", || Ok(io::read_now(&slave, 4096).is_ok_and(|bytes| bytes.ends_with(b"!"))))
+    until("what it wrote to arrive", || {
+        Ok(io::read_now(&slave, 4096).is_ok_and(|bytes| bytes.ends_with(b"!")))
+    })
 }

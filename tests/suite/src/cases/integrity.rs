@@ -101,9 +101,10 @@ fn both_ways_at_once(ctx: &Ctx) -> Outcome {
 fn with_echo(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
     let mut random = Stream::new(5);
-    let lines: String = (0..2000)
-        .map(|i| format!("{i} {:x}\n", random.number() >> (i % 60)))
-        .collect();
+    let lines = (0..2000).fold(String::new(), |mut lines, i| {
+        lines += &format!("{i} {:x}\n", random.number() >> (i % 60));
+        lines
+    });
     let reader = child(|| same(&slave, lines.as_bytes()))?;
     // No more at once than there is room for its echo.
     let all: Vec<&str> = lines.split_inclusive('\n').collect();

@@ -207,9 +207,10 @@ fn echo_without_reader(ctx: &Ctx) -> Outcome {
 
 fn large_cooked_output(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    let text: String = (0..3000)
-        .map(|i| format!("line {i} {}\n", "x".repeat(i % 70)))
-        .collect();
+    let text = (0..3000).fold(String::new(), |mut text, i| {
+        text += &format!("line {i} {}\n", "x".repeat(i % 70));
+        text
+    });
     let writer = crate::fixture::process::child(|| io::write_all(&slave, &text))?;
     io::expect(&pty.master, text.replace('\n', "\r\n"))?;
     writer.succeed()

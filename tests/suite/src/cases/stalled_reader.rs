@@ -58,7 +58,11 @@ impl Stalled {
                 0,
             )
         };
-        ensure!(page != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+        ensure!(
+            page != libc::MAP_FAILED,
+            "mmap: {}",
+            std::io::Error::last_os_error()
+        );
         let page = page as usize;
         let mut register = [page as u64, PAGE as u64, UFFDIO_REGISTER_MODE_MISSING, 0];
         Self::call(&uffd, UFFDIO_REGISTER, &mut register).context("UFFDIO_REGISTER")?;
@@ -87,7 +91,8 @@ impl Stalled {
         };
         ensure!(n > 0, "getdents64 gave {n}");
         // SAFETY: the reader is gone, and the kernel wrote that many bytes.
-        let bytes = unsafe { std::slice::from_raw_parts(self.page as *const u8, usize::try_from(n)?) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts(self.page as *const u8, usize::try_from(n)?) };
         names(bytes)
     }
 }
@@ -98,7 +103,10 @@ fn names(mut bytes: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     while !bytes.is_empty() {
         let length = usize::from(u16::from_ne_bytes([bytes[16], bytes[17]]));
-        let name = bytes[NAME..length].split(|&byte| byte == 0).next().unwrap_or_default();
+        let name = bytes[NAME..length]
+            .split(|&byte| byte == 0)
+            .next()
+            .unwrap_or_default();
         names.push(String::from_utf8(name.to_vec())?);
         bytes = &bytes[length..];
     }
