@@ -42,11 +42,11 @@ clippy:
 	cargo clippy --workspace --all-targets -- -Dwarnings
 
 fmt:
-	rustfmt --edition 2021 $(rust_files)
+	@rustfmt --edition 2021 $(rust_files)
 	cargo fmt --all
 
 fmt-check:
-	rustfmt --edition 2021 --check $(rust_files)
+	@rustfmt --edition 2021 --check $(rust_files)
 	cargo fmt --all --check
 
 rust-analyzer:
@@ -65,7 +65,7 @@ install: module = build/$(install_release)/rdevpts.ko
 install:
 	@test -f '$(module)' || { echo "error: $(module) is not built: make kdir, then make" >&2; false; }
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
-	depmod $(if $(DESTDIR),-b '$(DESTDIR)') '$(install_release)'
+	$(if $(DESTDIR),,depmod '$(install_release)')
 
 setup update kdir demo test shell:
 	@$(environment) $@

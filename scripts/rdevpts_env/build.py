@@ -64,11 +64,3 @@ class Builder:
             ! cmp -s '{source}' '{out}/rdevpts_pts.c'
             {compile_} '{out}/rdevpts_pts' '{out}/rdevpts_pts.c'
         """
-
-    def relocate_rust_project(self) -> None:
-        """Make rust-project.json true outside the root, where the editor runs."""
-        for path in self.products.glob("rust-project.json"):
-            text = path.read_text(encoding="utf-8")
-            text = text.replace('"/usr/', f'"{self.setup.root.path}/usr/')
-            (paths.REPO / "rust-project.json").write_text(text, encoding="utf-8")
-            path.unlink()

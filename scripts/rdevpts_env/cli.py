@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, cache, demo, paths, setup, testing
+from . import accel, cache, demo, editor, paths, setup, testing
 from .build import Builder
 from .fail import Fail
 from .progress import Step, say
@@ -36,7 +36,7 @@ def _make(args) -> int:
     builder = Builder(setup.build_setup())
     status = builder.call(builder.make(*args.targets))
     if status == 0 and "rust-analyzer" in args.targets:
-        builder.relocate_rust_project()
+        editor.write_project(builder)
     return status
 
 
