@@ -37,6 +37,8 @@ class Choice:
     series: str
     gcc: str
     suites: tuple[str, ...]
+    rustc: str
+    """Debian's version of rustc in these suites: what the root was, or will be, made with."""
 
     @property
     def localversion(self) -> str:
@@ -58,7 +60,7 @@ def _packages(index: list[Package], release: str, version: str, series: str) -> 
     return [binary, *wanted, *([lists] if lists else [])]
 
 
-def candidates(index: list[Package], suites: tuple[str, ...]) -> list[Choice]:
+def candidates(index: list[Package], suites: tuple[str, ...], rustc: str) -> list[Choice]:
     """Every complete stock kernel of the index, the newest of the best series first."""
     found = []
     for package in index:
@@ -70,7 +72,7 @@ def candidates(index: list[Package], suites: tuple[str, ...]) -> list[Choice]:
         compiler = re.search(r"\bgcc-(\d+)\b", package.depends)
         if not compiler or not _packages(index, release, package.version, series):
             continue
-        choice = Choice(release, package.version, series, f"gcc-{compiler[1]}", suites)
+        choice = Choice(release, package.version, series, f"gcc-{compiler[1]}", suites, rustc)
         revision = [int(number) for number in re.findall(r"\d+", package.version)]
         rank = -SERIES.index(series) if series in SERIES else -len(SERIES)
         found.append(((rank, int(major), int(minor), int(patch), revision), choice))
@@ -107,7 +109,8 @@ def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
         return [known]
     with Step(f"package lists ({', '.join(apt.suites)})"):
         apt.update()
-    every = candidates(apt.index("linux-"), apt.suites)
+    rustc = " ".join(sorted({package.version for package in apt.index("rustc") if package.name == "rustc"}))
+    every = candidates(apt.index("linux-"), apt.suites, rustc)
     stock = [choice for choice in every if choice.series in SERIES and choice.release.endswith(f"-{FLAVOUR}")]
     if wanted:
         fitting = [choice for choice in every if choice.release == wanted]

@@ -35,12 +35,13 @@ _ESSENTIAL = ("usr/bin/rustc", "usr/bin/make", "usr/bin/qemu-system-x86_64", "us
 
 
 class Root:
-    """One Debian root, for one choice of suites and kernel compiler."""
+    """One Debian root, for one choice of suites and of the compilers in them."""
 
-    def __init__(self, apt: Apt, gcc: str) -> None:
+    def __init__(self, apt: Apt, gcc: str, rustc: str) -> None:
         self._apt = apt
         self._packages = sorted({*_TOOLCHAIN, *_GUEST, gcc})
-        self.entry = Entry("root", f"{apt.suites[0]}-{gcc}", digest(_VERSION, self._packages, apt.suites, _MOUNT_POINTS))
+        key = digest(_VERSION, self._packages, apt.suites, rustc, _MOUNT_POINTS)
+        self.entry = Entry("root", f"{apt.suites[0]}-{gcc}", key)
         self.path = self.entry.path / "root"
 
     def prepare(self) -> None:

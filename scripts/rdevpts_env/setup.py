@@ -60,7 +60,7 @@ def _need_space(root: Root, kern: Kernel, kdir: Kdir) -> None:
 
 
 def _prepare_one(apt: Apt, choice: Choice) -> Setup:
-    root = Root(apt, choice.gcc)
+    root = Root(apt, choice.gcc, choice.rustc)
     kern = Kernel(apt, choice)
     kdir = Kdir(root, kern)
     _need_space(root, kern, kdir)
