@@ -9,6 +9,7 @@ fn forge(dir: Dir<'_, Fs>) -> Creating<'_, Fs> {
         dir,                                    //~ E0451
         dentry: core::ptr::NonNull::dangling(), //~ E0451
         record: unreachable!(),                 //~ E0451
-        _not_send: core::marker::PhantomData,   //~ E0451
+        //~^ ERROR: type `Record` is private
+        _not_send: core::marker::PhantomData, //~ E0451
     }
 }
