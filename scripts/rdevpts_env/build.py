@@ -56,11 +56,12 @@ class Builder:
         tests = self.setup.kdir.source / "tools/testing/selftests"
         source = tests / "filesystems/devpts_pts.c"
         out = self.products / "selftests"
-        compile_ = f"{self.setup.kernel.compiler} -O2 -Wall -I'{tests}' -isystem '{self.setup.kdir.source}/usr/include' -o"
+        compile_ = f"{self.setup.kernel.compiler} -O2 -Wall -I'{tests}' -o"
         return f"""
             mkdir -p '{out}'
             {compile_} '{out}/devpts_pts' '{source}'
-            sed 's/mount("devpts", mntpoint, "devpts"/mount("rdevpts", mntpoint, "rdevpts"/' '{source}' >'{out}/rdevpts_pts.c'
+            sed 's/mount("devpts", mntpoint, "devpts"/mount("rdevpts", mntpoint, "rdevpts"/' '{source}' \
+                >'{out}/rdevpts_pts.c'
             ! cmp -s '{source}' '{out}/rdevpts_pts.c'
             {compile_} '{out}/rdevpts_pts' '{out}/rdevpts_pts.c'
         """

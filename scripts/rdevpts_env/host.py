@@ -155,8 +155,8 @@ def mirror() -> str:
             if uri.startswith(prefix):
                 listed = Path("/" + uri[len(prefix):].lstrip("/"))
                 try:
-                    first = [l.split()[0] for l in listed.read_text(encoding="utf-8").splitlines()
-                             if l.strip() and not l.startswith("#")]
+                    first = [line.split()[0] for line in listed.read_text(encoding="utf-8").splitlines()
+                             if line.strip() and not line.startswith("#")]
                 except OSError:
                     first = []
                 uri = first[0] if first else ""

@@ -153,8 +153,12 @@ def _binds(root: Path, at: Path, shown: Sequence[Path]) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     """The environment for commands in the root: a clean one, plus how to reach the network from here."""
-    env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/build", "LC_ALL": "C.UTF-8",
-           "TERM": os.environ.get("TERM", "dumb")}
+    env = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/home/build",
+        "LC_ALL": "C.UTF-8",
+        "TERM": os.environ.get("TERM", "dumb"),
+    }
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CI"):
         if name in os.environ:
             env[name] = os.environ[name]

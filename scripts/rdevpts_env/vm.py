@@ -7,6 +7,7 @@ run needs and takes out what it leaves. No network, no disk image, no initramfs.
 share, absent when the guest did not live to write it).
 """
 
+import contextlib
 import os
 import re
 import selectors
@@ -14,9 +15,8 @@ import shutil
 import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,10 +176,8 @@ class Machine:
             reader.poll()
             reader.end()
         outcome.seconds = time.monotonic() - begin
-        try:
+        with contextlib.suppress(OSError, ValueError):
             outcome.status = int((self.share / "out" / "status").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            pass
         return outcome
 
     def interact(self) -> int:
@@ -187,9 +185,9 @@ class Machine:
         if not sys.stdin.isatty():
             raise Fail("a shell in the virtual machine needs a terminal")
         self._prepare()
-        size = os.get_terminal_size()
-        self.write("env", (self.share / "env").read_text(encoding="utf-8")
-                   + f"export INTERACTIVE=1 ROWS={size.lines} COLS={size.columns} TERM='{os.environ.get('TERM', 'linux')}'\n")
+        size, term = os.get_terminal_size(), os.environ.get("TERM", "linux")
+        with open(self.share / "env", "a", encoding="utf-8") as env:
+            env.write(f"export INTERACTIVE=1 ROWS={size.lines} COLS={size.columns} TERM='{term}'\n")
         saved = termios.tcgetattr(sys.stdin)
         try:
             return subprocess.call(self._command(True), env=environment())
