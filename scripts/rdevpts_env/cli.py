@@ -59,7 +59,9 @@ def _shell(_args) -> int:
 
 def _vm(args) -> int:
     ready = setup.demo_setup()
-    machine = Machine(ready, args.name, accel=accel.choose(ready), cpus=args.cpus, memory=args.memory,
+    if args.root:
+        ready.guest.require()
+    machine = Machine(ready, args.name, root=ready.guest if args.root else None, accel=accel.choose(ready), cpus=args.cpus, memory=args.memory,
                       timeout=args.timeout, fatal=not args.not_fatal, append=args.append, env={"FSTYPE": args.fstype})
     for item in args.put:
         source, _, name = item.partition("=")
@@ -108,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-a", "--append", default="", help="more for the kernel's command line")
     command.add_argument("-n", "--name", default="vm", help="name of the share and of the log")
     command.add_argument("--fstype", default="devpts", choices=["devpts", "rdevpts", "none"], help="what is on /dev/pts")
+    command.add_argument("--root", choices=["guest"], help="another Debian root than that of the tool chain")
     command.add_argument("--not-fatal", action="store_true", help="let the kernel live on after a WARN")
     command.add_argument("--put", action="append", default=[], metavar="FILE[=NAME]", help="put a file into /rdevpts")
     command.add_argument("script", help="what to run; /rdevpts is the share, /rdevpts/out comes back")

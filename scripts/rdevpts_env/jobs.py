@@ -7,6 +7,7 @@ A job is a script (any language the Debian root has) that prints TAP with a plan
     # cpus: 2                         processors (default 2)
     # memory: 1024                    MiB (default 1024)
     # fstype: devpts rdevpts          what is on /dev/pts; one boot for each (default rdevpts; none leaves it empty)
+    # root: guest                     another Debian root, with many programs and everything writable (see root.py)
     # needs: bin/reproducer           what must be in /rdevpts (see `supplies`)
     # append: slub_debug=F            more for the kernel's command line
     # dies: NULL pointer dereference  the job passes if the kernel dies saying this, and prints no TAP
@@ -22,6 +23,8 @@ from pathlib import Path
 
 from . import paths
 from .build import SELFTESTS, Builder
+from .fail import Fail
+from .root import Root
 from .tally import Tally, TapReader
 from .vm import Machine
 
@@ -57,13 +60,24 @@ def find(pattern: str = "*") -> list[Job]:
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.startswith("#"):
                 break
-            field = re.match(r"^# (timeout|cpus|memory|fstype|needs|append|dies): (.*)$", line)
+            field = re.match(r"^# (timeout|cpus|memory|fstype|root|needs|append|dies): (.*)$", line)
             if field:
                 wants[field[1]] = field[2].strip()
         job = Job(path, wants)
         if fnmatch.fnmatch(job.name, pattern):
             found.append(job)
     return found
+
+
+def root_of(job: Job, builder: Builder) -> Root | None:
+    """The root that the job wants, if it is not that of the tool chain; made now if need be."""
+    wanted = job.wants.get("root")
+    if wanted is None:
+        return None
+    if wanted != "guest":
+        raise Fail(f"{shown(job.path)}: there is no root {wanted}")
+    builder.setup.guest.require()
+    return builder.setup.guest
 
 
 def supplies(builder: Builder) -> dict[str, Path]:
@@ -94,7 +108,7 @@ def run(job: Job, builder: Builder, accel: str, tally: Tally) -> None:
         label = f"{job.name}-{fstype}"
         machine = Machine(builder.setup, label, accel=accel, cpus=job.number("cpus", 2),
                           memory=job.number("memory", 1024), timeout=job.number("timeout", 120),
-                          append=job.wants.get("append", ""), env={"FSTYPE": fstype})
+                          append=job.wants.get("append", ""), root=root_of(job, builder), env={"FSTYPE": fstype})
         for need in needs:
             machine.put(have[need], need)
         machine.put(job.path, "job")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The Debian root: the toolchain, QEMU, and the user space of the virtual machine, apart from the host's own.
+"""The Debian roots: the tool chain with QEMU and a small user space for the virtual machine, and the larger user space that
+jobs with real programs want; both apart from the host's own.
 
-It is entered read-only with bubblewrap, at the paths that the sources and the cache have on the host, so that what a
+A root is entered read-only with bubblewrap, at the paths that the sources and the cache have on the host, so that what a
 tool prints or records means the same inside and outside.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from . import host, paths
 from .apt import Apt
-from .cache import Entry, as_root_of_own, digest
+from .cache import Entry, Lock, as_root_of_own, digest
 from .fail import Fail, explain
 from .progress import Step, run_logged
 
@@ -29,31 +30,45 @@ _GUEST = """
     bsdutils busybox-static inotify-tools iproute2 openssh-client openssh-server procps qemu-system-x86 tmux util-linux
     virtiofsd
 """.split()
+# What runs in the virtual machine for jobs that say `# root: guest`.
+_PROGRAMS = """
+    bash bsdextrautils bsdutils busybox-static crun expect iproute2 kmod login openssh-client openssh-server passwd podman
+    procps python3 python3-pexpect runc screen socat stress-ng libpython3.13-testsuite sudo systemd systemd-container tcl
+    tmux util-linux uidmap vim-tiny
+""".split()
 # Made in the root so that the guest, which sees it read-only, finds a place to mount something.
 _MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
-_ESSENTIAL = ("usr/bin/rustc", "usr/bin/make", "usr/bin/qemu-system-x86_64", "usr/libexec/virtiofsd")
 
 
 class Root:
-    """One Debian root, for one choice of suites and of the compilers in them."""
+    """One Debian root: packages of the suites, under a name of its own in the cache."""
 
-    def __init__(self, apt: Apt, gcc: str, rustc: str) -> None:
+    essential: tuple[str, ...]
+    """Files that are checked by content before the root is used."""
+    size: float
+    """What it takes on the disk while it is made, in GB."""
+
+    def __init__(self, apt: Apt, name: str, packages: list[str], *inputs: str) -> None:
         self._apt = apt
-        self._packages = sorted({*_TOOLCHAIN, *_GUEST, gcc})
-        key = digest(_VERSION, self._packages, apt.suites, rustc, _MOUNT_POINTS)
-        self.entry = Entry("root", f"{apt.suites[0]}-{gcc}", key)
+        self._packages = sorted(set(packages))
+        key = digest(_VERSION, self._packages, apt.suites, *inputs, _MOUNT_POINTS)
+        self.entry = Entry("root", f"{apt.suites[0]}-{name}", key)
         self.path = self.entry.path / "root"
 
     def prepare(self) -> None:
         """Make the root unless it is there and whole."""
         self.entry.make(
             [("mmdebstrap", self._mmdebstrap), ("own", self._own)],
-            lambda: [f"root/{name}" for name in _ESSENTIAL],
-            lambda: {"rustc": self.output(["rustc", "--version"])},
+            lambda: [f"root/{name}" for name in self.essential],
+            self._info,
         )
 
+    def _info(self) -> dict[str, str]:
+        """What is remembered of the finished root."""
+        return {}
+
     def _mmdebstrap(self) -> None:
-        log = paths.logs() / "root.log"
+        log = paths.logs() / f"root-{self.entry.path.name}.log"
         mounts = " ".join(f'"$1"/{name}' for name in _MOUNT_POINTS)
         # Namespaces of its own, so that nothing of it outlives this process, neither a process nor a mount. Without
         # rights they begin with one of users, in which this user is root.
@@ -76,7 +91,7 @@ class Root:
         ]
         # The sbin directories are not in every user's path.
         env = dict(os.environ, PATH=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
-        with Step(f"Debian root ({self._apt.suites[0]}, mmdebstrap)") as step:
+        with Step(f"Debian root ({self.entry.path.name}, mmdebstrap)") as step:
 
             def detail(line: str) -> None:
                 if line.startswith("I: "):
@@ -89,11 +104,14 @@ class Root:
     def _own(self) -> None:
         """Without rights, only this user is there when the root is entered: every file must be this user's."""
         if host.rootless():
-            subprocess.run([*as_root_of_own(), "chown", "-hR", "0:0", str(self.path)], check=True)
-
-    def rustc(self) -> str:
-        """What the root's `rustc --version` says."""
-        return self.entry.info().get("rustc", "")
+            # To change the owner takes the set-user-ID bits away.
+            script = """
+                find "$1" -xdev -type f -perm /6000 -printf '%m %p\\0' >"$1.modes"
+                chown -hR 0:0 "$1"
+                xargs -0 -a "$1.modes" -I{} sh -c 'chmod "${1%% *}" "${1#* }"' sh {}
+                rm "$1.modes"
+            """
+            subprocess.run([*as_root_of_own(), "sh", "-ec", script, "sh", str(self.path)], check=True)
 
     def output(self, argv: Sequence[str], writable: Sequence[Path] = ()) -> str:
         """Run a command inside and return what it prints."""
@@ -132,6 +150,40 @@ class Root:
             bwrap += ["--bind", str(path), str(path)]
         bwrap += [*extra, "--chdir", str(cwd or "/")]
         return [*bwrap, "--", *argv]
+
+
+class Toolchain(Root):
+    """What builds everything and runs the virtual machine, for one choice of compilers."""
+
+    essential = ("usr/bin/rustc", "usr/bin/make", "usr/bin/qemu-system-x86_64", "usr/libexec/virtiofsd")
+    size = 3.0
+
+    def __init__(self, apt: Apt, gcc: str, rustc: str) -> None:
+        super().__init__(apt, gcc, [*_TOOLCHAIN, *_GUEST, gcc], rustc)
+
+    def _info(self) -> dict[str, str]:
+        return {"rustc": self.output(["rustc", "--version"])}
+
+    def rustc(self) -> str:
+        """What the root's `rustc --version` says."""
+        return self.entry.info().get("rustc", "")
+
+
+class Guest(Root):
+    """The larger user space for the virtual machine; made when the first job wants it."""
+
+    essential = ("usr/bin/bash", "usr/bin/python3", "usr/sbin/sshd", "usr/bin/podman")
+    size = 1.5
+
+    def __init__(self, apt: Apt) -> None:
+        super().__init__(apt, "guest", _PROGRAMS)
+
+    def require(self) -> None:
+        """Make the root unless it is there and whole."""
+        with Lock():
+            if self.entry.fault():
+                host.need_space(paths.cache(), self.size, "the Debian root of the guest")
+            self.prepare()
 
 
 def _binds(root: Path, at: Path, shown: Sequence[Path]) -> list[str]:

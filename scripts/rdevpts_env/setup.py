@@ -15,7 +15,7 @@ from .fail import Fail
 from .kdir import Kdir
 from .kernel import Choice, Kernel
 from .progress import say
-from .root import Root
+from .root import Guest, Toolchain
 
 # The suites the tests and the demonstration use, on whatever host.
 SUITES = ("trixie", "trixie-backports")
@@ -25,7 +25,9 @@ SUITES = ("trixie", "trixie-backports")
 class Setup:
     """What everything else stands on."""
 
-    root: Root
+    root: Toolchain
+    guest: Guest
+    """Not made yet: `require()` it before use."""
     kernel: Kernel
     kdir: Kdir
 
@@ -49,9 +51,9 @@ def _at_once(*work) -> None:
         raise failed[0]
 
 
-def _need_space(root: Root, kern: Kernel, kdir: Kdir) -> None:
+def _need_space(root: Toolchain, kern: Kernel, kdir: Kdir) -> None:
     """Check up front that what is to be made will fit, with the packages it is made from."""
-    wanted = [(root, 3.0, "the Debian root"), (kern, 0.5, "the kernel"), (kdir, 1.0, "its KDIR")]
+    wanted = [(root, root.size, "the Debian root"), (kern, 0.5, "the kernel"), (kdir, 1.0, "its KDIR")]
     missing = [(size, what) for part, size, what in wanted if part.entry.fault()]
     if missing:
         host.need_space(paths.cache(), sum(size for size, _ in missing), ", ".join(what for _, what in missing))
@@ -60,7 +62,7 @@ def _need_space(root: Root, kern: Kernel, kdir: Kdir) -> None:
 
 
 def _prepare_one(apt: Apt, choice: Choice) -> Setup:
-    root = Root(apt, choice.gcc, choice.rustc)
+    root = Toolchain(apt, choice.gcc, choice.rustc)
     kern = Kernel(apt, choice)
     kdir = Kdir(root, kern)
     _need_space(root, kern, kdir)
@@ -73,7 +75,7 @@ def _prepare_one(apt: Apt, choice: Choice) -> Setup:
     kern.check_rust(root.rustc())
     kdir.prepare()
     kern.drop_debs()
-    return Setup(root, kern, kdir)
+    return Setup(root, Guest(apt), kern, kdir)
 
 
 def prepare(wanted: str | None = None, suites: tuple[str, ...] = SUITES, fresh: bool = False) -> Setup:

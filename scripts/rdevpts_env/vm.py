@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One boot of the stock kernel under QEMU.
 
-The guest's root is the Debian root over virtiofs, read-only; a second share, /rdevpts in the guest, brings in what the
+The guest's root is a Debian root over virtiofs, read-only, with what the guest writes in its memory; a second share, /rdevpts in the guest, brings in what the
 run needs and takes out what it leaves. No network, no disk image, no initramfs. Three channels come out: the console
 (kernel log, into a file), the output of what runs (a virtio port, line by line), and its exit status (a file in the
 share, absent when the guest did not live to write it).
@@ -23,7 +23,7 @@ from pathlib import Path
 from . import host, paths
 from .cache import remove_tree
 from .fail import Fail
-from .root import environment
+from .root import Root, environment
 from .setup import Setup
 
 GUEST = paths.REPO / "tests" / "vm" / "guest"
@@ -73,6 +73,8 @@ class Machine:
     fatal: bool = True
     """Whether any oops or WARN kills the kernel; an oops does in any case."""
     append: str = ""
+    root: Root | None = None
+    """What the guest has as its root: none is that of the tool chain, where /usr and /etc cannot be written."""
     env: dict[str, str] = field(default_factory=dict)
     """What the guest finds in the environment."""
 
@@ -122,16 +124,18 @@ class Machine:
         capabilities = ["--cap-add", "ALL"] if host.rootless() else []
         binds = [
             *capabilities,
-            "--ro-bind", str(self.setup.root.path), str(view),
+            "--ro-bind", str((self.root or self.setup.root).path), str(view),
             "--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"),
             "--bind", str(self.share), str(share),
             "--ro-bind", str(kernel.image), "/vm/vmlinuz",
             "--bind", str(self._output), "/vm/output",
         ]
         daemon = "/usr/libexec/virtiofsd --sandbox=none --log-level=error --cache=always --rlimit-nofile=0"
-        # The root is bound read-only already; virtiofsd's own --readonly saves the guest from asking.
+        # The root is bound read-only already; virtiofsd's own --readonly saves the guest from asking. An overlay cannot show
+        # the modules' directory if it is announced as a mount.
+        whole = "--no-announce-submounts" if self.root else ""
         script = f"""
-            {daemon} --readonly --socket-path={sockets}/root --shared-dir={view} &
+            {daemon} --readonly {whole} --socket-path={sockets}/root --shared-dir={view} &
             {daemon} --socket-path={sockets}/share --shared-dir={share} &
             until [ -S {sockets}/root ] && [ -S {sockets}/share ]; do sleep 0.02; done
             exec "$@"
@@ -144,6 +148,8 @@ class Machine:
 
     def _prepare(self) -> None:
         env = {"RELEASE": self.setup.kernel.choice.release, **self.env}
+        if self.root:
+            env["WRITABLE"] = "1"
         self.write("env", "".join(f"export {name}='{value}'\n" for name, value in env.items()))
         self._output.touch()
 
