@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, cache, demo, editor, paths, setup, testing
+from . import accel, cache, demo, differential, editor, paths, setup, testing
 from .build import Builder
 from .fail import Fail
 from .progress import Step, say
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add("demo", lambda _args: demo.run(), "the race of 2018 and rdevpts under the same load")
     command = add("test", lambda args: testing.run(args.jobs), "every test")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the VM jobs whose names fit")
+    add("differential", lambda _args: differential.run(), "the long run of the differential tester")
     add("shell", _shell, "a prompt in a virtual machine with rdevpts on /dev/pts")
     add("forget", _forget, "remove the cache")
     command = add("make", _make, "run targets of the Makefile in the Debian root")

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What may differ between devpts and rdevpts, and is made the same before it is compared.
+//!
+//! Every function here is a line of `Documentation/departures.rst`, or something that differs between any two mounts. What
+//! is not here is compared as it is.
+
+use crate::world::Target;
+
+/// Device numbers: rdevpts has major numbers of the kernel's choice for masters and slaves.
+pub fn device(target: &Target, device: u64) -> i64 {
+    let (major, minor) = (libc::major(device), libc::minor(device));
+    let major = if major == target.slave_major {
+        1000
+    } else if major == target.master_major {
+        1001
+    } else {
+        major
+    };
+    (i64::from(major) << 32) | i64::from(minor)
+}
+
+/// What stat(2) gives, without the superblock's number and the times, which differ between any two mounts.
+pub fn stat(target: &Target, st: &libc::stat) -> Vec<i64> {
+    vec![
+        st.st_ino as i64,
+        st.st_mode.into(),
+        st.st_nlink as i64,
+        st.st_uid.into(),
+        st.st_gid.into(),
+        device(target, st.st_rdev),
+        st.st_size,
+        st.st_blksize,
+        st.st_blocks,
+    ]
+}
+
+/// What statfs(2) gives, without the identity, which is the superblock's number.
+pub fn statfs(st: &nix::sys::statfs::Statfs) -> Vec<i64> {
+    vec![
+        st.filesystem_type().0,
+        st.block_size(),
+        st.blocks() as i64,
+        st.blocks_free() as i64,
+        st.blocks_available() as i64,
+        st.files() as i64,
+        st.files_free() as i64,
+        st.maximum_name_length(),
+        st.flags().bits() as i64,
+    ]
+}
+
+/// The entries of a directory as a set: C gives the newest first, rdevpts the lowest number.
+pub fn entries(mut entries: Vec<String>) -> Vec<String> {
+    entries.sort_unstable();
+    entries
+}

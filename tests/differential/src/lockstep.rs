@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Two worlds, one step at a time: the same operation in both, until both are at rest, and then a comparison.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Model;
+use crate::ops::data::Data;
+use crate::ops::files::Files;
+use crate::ops::poll::Events;
+use crate::ops::Op;
+use crate::outcome::Outcome;
+use crate::select::{Class, Fd};
+use crate::stats::Stats;
+use crate::world::{Observation, Target, World, ACTORS};
+
+/// An uninterruptible sleep that lasts longer than this is taken for a call that blocks.
+const UNINTERRUPTIBLE: Duration = Duration::from_millis(300);
+
+/// One step of a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Who does it: modulo the actors that are free.
+    pub actor: u16,
+    /// What.
+    pub op: Op,
+}
+
+/// Something that happened in a case, for the record.
+enum Event {
+    /// An operation of an actor; without outcomes where it blocked.
+    Did(usize, Op, Option<[Outcome; 2]>),
+    /// A blocked operation ended.
+    Ended(usize, [Outcome; 2]),
+    /// An actor was interrupted, since all others are busy too.
+    Interrupted(usize),
+}
+
+/// A difference between the worlds.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The number of the step at which it was seen.
+    pub step: usize,
+    /// What it is.
+    pub what: String,
+    /// All that happened, a line each; the last step is the one.
+    pub trace: Vec<String>,
+}
+
+/// What the worlds must agree on after a step.
+#[derive(Default)]
+struct Rest {
+    /// Blocked operations that ended.
+    ended: BTreeMap<usize, Outcome>,
+    /// Signals caught: actor, number. A set, as signals that come twice before they are handled are one.
+    signals: BTreeSet<(usize, usize)>,
+    /// Processes that ended.
+    dead: BTreeSet<(i32, i32)>,
+}
+
+/// A case under way.
+pub struct Lockstep<'a> {
+    worlds: [World; 2],
+    model: Model,
+    busy: [Option<Op>; ACTORS],
+    signals: [[[u32; 65]; ACTORS]; 2],
+    input: BTreeMap<i32, i32>,
+    events: Vec<Event>,
+    stats: &'a mut Stats,
+    patience: Duration,
+}
+
+impl<'a> Lockstep<'a> {
+    /// Makes the worlds.
+    pub fn new(targets: &[Target; 2], stats: &'a mut Stats, patience: Duration) -> Result<Self> {
+        Ok(Self {
+            worlds: [World::new(&targets[0])?, World::new(&targets[1])?],
+            model: Model::default(),
+            busy: Default::default(),
+            signals: [[[0; 65]; ACTORS]; 2],
+            input: BTreeMap::new(),
+            events: Vec::new(),
+            stats,
+            patience,
+        })
+    }
+
+    /// Runs a case, up to the first difference.
+    pub fn run(mut self, steps: &[Step]) -> Result<Option<Difference>> {
+        self.stats.cases += 1;
+        for (number, step) in steps.iter().enumerate() {
+            if let Some(what) = self.step(step)? {
+                let names = [0, 1].map(|n| self.worlds[n].target.fstype.clone());
+                let trace = self
+                    .events
+                    .iter()
+                    .map(|event| show(event, &names))
+                    .collect();
+                return Ok(Some(Difference {
+                    step: number,
+                    what,
+                    trace,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One step; says what is different, if anything.
+    fn step(&mut self, step: &Step) -> Result<Option<String>> {
+        let mut op = step.op.clone();
+        if op.opens() && self.model.crowded() {
+            op = Op::Files(Files::Close {
+                fd: Fd::Pick(Class::Any, step.actor),
+            });
+        }
+        if op.resolve(&self.model).is_none() {
+            op = match op {
+                Op::Events(_) if !self.model.watched().is_empty() => Op::Events(Events::Epoll),
+                _ => Op::Files(self.model.opener(step.actor)),
+            };
+            if op.resolve(&self.model).is_none() {
+                self.stats.skipped += 1;
+                return Ok(None);
+            }
+        }
+        let slot = match self.free(usize::from(step.actor))? {
+            Ok(slot) => slot,
+            Err(what) => return Ok(Some(what)),
+        };
+        for world in &mut self.worlds {
+            world.start(slot, &op)?;
+        }
+        match self.collect(slot)? {
+            Ok(Some(mut outcomes)) => {
+                self.even_out(slot, &op, &mut outcomes)?;
+                let same = outcomes[0] == outcomes[1];
+                self.events
+                    .push(Event::Did(slot, op.clone(), Some(outcomes.clone())));
+                if !same {
+                    return Ok(Some("the outcome".to_owned()));
+                }
+                self.stats.count(&op, &outcomes[0]);
+                op.learn(&outcomes[0], &mut self.model);
+            }
+            Ok(None) => {
+                self.stats.blocked += 1;
+                self.events.push(Event::Did(slot, op.clone(), None));
+                self.busy[slot] = Some(op);
+            }
+            Err(what) => {
+                self.events.push(Event::Did(slot, op, None));
+                return Ok(Some(what));
+            }
+        }
+        self.settle()
+    }
+
+    /// An actor that is free. There is always one: if it is the last, another is interrupted first.
+    fn free(&mut self, wish: usize) -> Result<Result<usize, String>> {
+        let count = |busy: &[Option<Op>; ACTORS]| busy.iter().filter(|op| op.is_none()).count();
+        while count(&self.busy) <= 1 {
+            let Some(slot) = self.busy.iter().position(Option::is_some) else {
+                break;
+            };
+            let before = count(&self.busy);
+            self.events.push(Event::Interrupted(slot));
+            for world in &mut self.worlds {
+                world.interrupt(slot)?;
+            }
+            let end = Instant::now() + self.patience;
+            while count(&self.busy) == before {
+                if let Some(what) = self.settle()? {
+                    return Ok(Err(what));
+                }
+                if Instant::now() > end {
+                    return Ok(Err(format!("a signal does not interrupt actor {slot}")));
+                }
+            }
+        }
+        let free: Vec<usize> = (0..ACTORS)
+            .filter(|slot| self.busy[*slot].is_none())
+            .collect();
+        Ok(Ok(free
+            .iter()
+            .copied()
+            .find(|slot| *slot == wish % ACTORS)
+            .unwrap_or(free[wish % free.len()])))
+    }
+
+    /// Waits for an operation to end in both worlds, or to block in both.
+    fn collect(&mut self, slot: usize) -> Result<Result<Option<[Outcome; 2]>, String>> {
+        let mut got: [Option<Outcome>; 2] = [None, None];
+        let begin = Instant::now();
+        let mut asleep: Option<Instant> = None;
+        let mut pause = Duration::from_micros(50);
+        loop {
+            for (world, got) in self.worlds.iter_mut().zip(&mut got) {
+                if got.is_none() {
+                    *got = world.outcome(slot)?;
+                }
+            }
+            if let [Some(left), Some(right)] = got {
+                return Ok(Ok(Some([left, right])));
+            }
+            let mut states = ['-'; 2];
+            for (n, world) in self.worlds.iter_mut().enumerate() {
+                if got[n].is_none() && world.under_way(slot) {
+                    let seen = world.observe(&[], &[u8::try_from(slot)?])?;
+                    states[n] = seen.states.first().map_or('X', |(_, state)| *state);
+                }
+            }
+            let sleeping = got.iter().all(Option::is_none)
+                && states.iter().all(|s| matches!(s, 'S' | 'T' | 'D'));
+            asleep = if sleeping {
+                asleep.or_else(|| Some(Instant::now()))
+            } else {
+                None
+            };
+            let long = asleep.is_some_and(|since| since.elapsed() > UNINTERRUPTIBLE);
+            if sleeping && (long || !states.contains(&'D')) {
+                return Ok(Ok(None));
+            }
+            if begin.elapsed() > self.patience {
+                let name = |n: usize| match &got[n] {
+                    Some(outcome) => format!("{}: {outcome:?}", self.worlds[n].target.fstype),
+                    None => format!(
+                        "{}: not back, state {}",
+                        self.worlds[n].target.fstype, states[n]
+                    ),
+                };
+                return Ok(Err(format!(
+                    "one world's call does not come back: {}; {}",
+                    name(0),
+                    name(1)
+                )));
+            }
+            sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+    }
+
+    /// A read that finds more than was there before it began takes as much of that as came in meanwhile: a matter of time.
+    /// Lets the world that got less read the rest.
+    fn even_out(&mut self, slot: usize, op: &Op, outcomes: &mut [Outcome; 2]) -> Result<()> {
+        let Some((fd, len)) = op.stream_read() else {
+            return Ok(());
+        };
+        let lens = [outcomes[0].bytes.len(), outcomes[1].bytes.len()];
+        let there = usize::try_from(self.input.get(&fd).copied().unwrap_or(0))
+            .unwrap_or(0)
+            .min(len);
+        if lens[0] == lens[1] || lens.iter().any(|n| *n < there.max(1)) {
+            return Ok(());
+        }
+        let less = usize::from(lens[1] < lens[0]);
+        let begin = Instant::now();
+        while outcomes[less].bytes.len() < outcomes[1 - less].bytes.len()
+            && begin.elapsed() < self.patience
+        {
+            let world = &mut self.worlds[less];
+            let seen = world.observe(&[fd], &[])?;
+            if seen.fds.first().is_none_or(|(_, _, input, _)| *input <= 0) {
+                sleep(Duration::from_millis(1));
+                continue;
+            }
+            let missing = outcomes[1 - less].bytes.len() - outcomes[less].bytes.len();
+            world.start(
+                slot,
+                &Op::Data(Data::Read {
+                    fd: Fd::Is(fd),
+                    len: u32::try_from(missing)?,
+                }),
+            )?;
+            let more = loop {
+                if let Some(more) = world.outcome(slot)? {
+                    break more;
+                }
+                sleep(Duration::from_micros(100));
+            };
+            if !more.ok() {
+                break;
+            }
+            outcomes[less].ret += more.ret;
+            outcomes[less].bytes.extend(more.bytes);
+            self.stats.evened += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits until both worlds are at rest and look the same; says what stays different.
+    fn settle(&mut self) -> Result<Option<String>> {
+        let fds = self.model.watched();
+        let mut rest: [Rest; 2] = Default::default();
+        let begin = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        let mut rounds = 0;
+        loop {
+            let mut seen: [Observation; 2] = Default::default();
+            let mut moving = false;
+            for n in [0, 1] {
+                let busy: Vec<u8> = self.under_way(&rest[n]);
+                seen[n] = self.worlds[n].observe(&fds, &busy)?;
+                self.gather(n, &mut rest[n])?;
+                let restless = |state: char| match state {
+                    'S' | 'T' => false,
+                    _ => begin.elapsed() < UNINTERRUPTIBLE,
+                };
+                moving |= seen[n].states.iter().any(|(slot, state)| {
+                    !rest[n].ended.contains_key(&usize::from(*slot)) && restless(*state)
+                });
+                rest[n].dead.extend(seen[n].ended.drain(..));
+                seen[n].states.clear();
+            }
+            let [left, right] = &rest;
+            let same = seen[0] == seen[1]
+                && left.signals == right.signals
+                && left.dead == right.dead
+                && left.ended.keys().eq(right.ended.keys());
+            if same && !moving {
+                self.stats.retries += u64::from(rounds > 0);
+                let [seen, _] = seen;
+                return Ok(self.accept(&seen, rest));
+            }
+            if begin.elapsed() > self.patience {
+                return Ok(Some(self.tell(&seen, &rest)));
+            }
+            rounds += 1;
+            sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+    }
+
+    /// The busy actors that have not ended.
+    fn under_way(&self, rest: &Rest) -> Vec<u8> {
+        (0..ACTORS)
+            .filter(|slot| self.busy[*slot].is_some() && !rest.ended.contains_key(slot))
+            .filter_map(|slot| u8::try_from(slot).ok())
+            .collect()
+    }
+
+    /// Takes what has happened in a world since it was last looked at.
+    fn gather(&mut self, n: usize, rest: &mut Rest) -> Result<()> {
+        let world = &mut self.worlds[n];
+        for slot in 0..ACTORS {
+            if self.busy[slot].is_some()
+                && !rest.ended.contains_key(&slot)
+                && !world.under_way(slot)
+            {
+                if let Some(outcome) = world.outcome(slot)? {
+                    rest.ended.insert(slot, outcome);
+                }
+            }
+            let now = world.signals(slot);
+            let before = std::mem::replace(&mut self.signals[n][slot], now);
+            for (number, (now, before)) in now.iter().zip(before).enumerate() {
+                if *now != before {
+                    rest.signals.insert((slot, number));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what both worlds agree on; says where outcomes of blocked operations differ.
+    fn accept(&mut self, seen: &Observation, [left, right]: [Rest; 2]) -> Option<String> {
+        self.stats.signals += left.signals.len() as u64;
+        for (fd, events, input, _) in &seen.fds {
+            self.input.insert(*fd, *input);
+            if let Some(open) = self.model.fds.get_mut(fd) {
+                open.readable = events & (libc::POLLIN | libc::POLLPRI | libc::POLLHUP) != 0;
+            }
+        }
+        let mut what = None;
+        for ((slot, left), right) in left.ended.into_iter().zip(right.ended.into_values()) {
+            let Some(op) = self.busy[slot].take() else {
+                continue;
+            };
+            if left != right {
+                what = Some("the outcome of a call that had blocked".to_owned());
+            } else {
+                self.stats.count(&op, &left);
+                op.learn(&left, &mut self.model);
+            }
+            self.events.push(Event::Ended(slot, [left, right]));
+        }
+        what
+    }
+
+    /// What is different between two worlds that do not come to the same rest.
+    fn tell(&self, seen: &[Observation; 2], rest: &[Rest; 2]) -> String {
+        let mut said = Vec::new();
+        for (left, right) in seen[0].fds.iter().zip(&seen[1].fds) {
+            if left != right {
+                let fd = left.0;
+                let one = |(_, events, input, output): &(i32, i16, i32, i32)| {
+                    format!("events {events:#x}, {input} to read, {output} to write")
+                };
+                said.push(format!(
+                    "descriptor {fd} ({}): {} | {}",
+                    self.model.describe(fd),
+                    one(left),
+                    one(right)
+                ));
+            }
+        }
+        let ended = |rest: &Rest| {
+            rest.ended
+                .iter()
+                .map(|(slot, outcome)| format!("{slot}: {outcome:?}"))
+                .collect::<Vec<_>>()
+        };
+        if !rest[0].ended.keys().eq(rest[1].ended.keys()) {
+            said.push(format!(
+                "blocked calls that ended: {:?} | {:?}",
+                ended(&rest[0]),
+                ended(&rest[1])
+            ));
+        }
+        if rest[0].signals != rest[1].signals {
+            said.push(format!(
+                "signals (actor, number): {:?} | {:?}",
+                rest[0].signals, rest[1].signals
+            ));
+        }
+        if rest[0].dead != rest[1].dead {
+            said.push(format!(
+                "ended processes (pid, status): {:?} | {:?}",
+                rest[0].dead, rest[1].dead
+            ));
+        }
+        if said.is_empty() {
+            said.push("an actor does not come to rest".to_owned());
+        }
+        said.join("; ")
+    }
+}
+
+/// One event as a line.
+fn show(event: &Event, names: &[String; 2]) -> String {
+    let both = |outcomes: &[Outcome; 2]| {
+        if outcomes[0] == outcomes[1] {
+            format!("{:?}", outcomes[0])
+        } else {
+            format!(
+                "DIFFERENT: {} {:?} | {} {:?}",
+                names[0], outcomes[0], names[1], outcomes[1]
+            )
+        }
+    };
+    match event {
+        Event::Did(slot, op, Some(outcomes)) => {
+            format!("actor {slot}: {op:?} -> {}", both(outcomes))
+        }
+        Event::Did(slot, op, None) => format!("actor {slot}: {op:?} -> blocks"),
+        Event::Ended(slot, outcomes) => format!("actor {slot}: goes on -> {}", both(outcomes)),
+        Event::Interrupted(slot) => format!("actor {slot}: is interrupted by SIGUSR2"),
+    }
+}

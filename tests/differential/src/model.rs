@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the tester knows of a case under way: which descriptors and nodes there are, and what they are.
+//!
+//! Learned from outcomes that were the same in both worlds. It only steers the choice of what to do next, so that most
+//! operations make sense; it is no oracle, and may be wrong.
+
+use std::collections::BTreeMap;
+
+use crate::ops::files::Files;
+use crate::ops::flags::OpenFlags;
+use crate::select::{Class, Name};
+use crate::world::{mount_point, MOUNTS};
+
+/// What a descriptor is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The master of a pty: mount, index.
+    Master(usize, i64),
+    /// The slave of a pty: mount, index.
+    Slave(usize, i64),
+    /// An epoll instance.
+    Epoll,
+    /// An inotify instance.
+    Inotify,
+    /// Something else.
+    Other,
+}
+
+/// A descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    /// What it is of.
+    pub kind: Kind,
+    /// Whether there was something to read when last looked at.
+    pub readable: bool,
+}
+
+/// More descriptors than this, and what would open one more closes one.
+pub const CROWD: usize = 12;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// The descriptors that the case opened.
+    pub fds: BTreeMap<i32, Open>,
+}
+
+impl Model {
+    /// Notes a descriptor.
+    pub fn opened(&mut self, fd: i64, kind: Kind) {
+        if let Ok(fd) = i32::try_from(fd) {
+            self.fds.insert(
+                fd,
+                Open {
+                    kind,
+                    readable: false,
+                },
+            );
+        }
+    }
+
+    /// Forgets a descriptor.
+    pub fn closed(&mut self, fd: i32) {
+        self.fds.remove(&fd);
+    }
+
+    /// Whether it is time to close something.
+    pub fn crowded(&self) -> bool {
+        self.fds.len() >= CROWD
+    }
+
+    /// The descriptors to look at after each operation.
+    pub fn watched(&self) -> Vec<i32> {
+        let tty = |open: &Open| matches!(open.kind, Kind::Master(..) | Kind::Slave(..));
+        self.fds
+            .iter()
+            .filter(|(_, open)| tty(open))
+            .map(|(fd, _)| *fd)
+            .collect()
+    }
+
+    /// What to do for want of an object: open a slave where a master has none, or a pty.
+    pub fn opener(&self, n: u16) -> Files {
+        let count =
+            |fits: fn(&Kind) -> bool| self.fds.values().filter(|open| fits(&open.kind)).count();
+        let masters = count(|kind| matches!(kind, Kind::Master(..)));
+        let slaves = count(|kind| matches!(kind, Kind::Slave(..)));
+        // Three of four do not wait.
+        let flags = OpenFlags(
+            libc::O_RDWR | libc::O_NOCTTY | if n % 4 == 0 { 0 } else { libc::O_NONBLOCK },
+        );
+        if masters > slaves {
+            Files::Open {
+                name: Name::Slave(n),
+                flags,
+            }
+        } else {
+            Files::NewPty {
+                name: Name::Ptmx(if n % 8 == 0 { 1 } else { 0 }),
+                flags,
+            }
+        }
+    }
+
+    /// What a descriptor is, in words.
+    pub fn describe(&self, fd: i32) -> String {
+        match self.fds.get(&fd).map(|open| open.kind) {
+            Some(Kind::Master(mount, index)) => format!("master {}/{index}", mount_point(mount)),
+            Some(Kind::Slave(mount, index)) => format!("slave {}/{index}", mount_point(mount)),
+            Some(kind) => format!("{kind:?}").to_lowercase(),
+            None => "not open".to_owned(),
+        }
+    }
+
+    /// The `n`th descriptor of a class.
+    pub fn pick_fd(&self, class: Class, n: u16) -> Option<i32> {
+        let fits = |open: &Open| match class {
+            Class::Any => true,
+            Class::Tty => matches!(open.kind, Kind::Master(..) | Kind::Slave(..)),
+            Class::Master => matches!(open.kind, Kind::Master(..)),
+            Class::Slave => matches!(open.kind, Kind::Slave(..)),
+            Class::Readable => open.readable,
+            Class::Epoll => open.kind == Kind::Epoll,
+            Class::Inotify => open.kind == Kind::Inotify,
+        };
+        let found: Vec<i32> = self
+            .fds
+            .iter()
+            .filter(|(_, open)| fits(open))
+            .map(|(fd, _)| *fd)
+            .collect();
+        match (found.is_empty(), class) {
+            (false, _) => Some(found[usize::from(n) % found.len()]),
+            (true, Class::Readable) => self.pick_fd(Class::Tty, n),
+            (true, _) => None,
+        }
+    }
+
+    /// The path of the `n`th slave whose master is open.
+    pub fn pick_slave(&self, n: u16) -> Option<String> {
+        let found: Vec<_> = self
+            .fds
+            .values()
+            .filter_map(|open| match open.kind {
+                Kind::Master(mount, index) => Some((mount, index)),
+                _ => None,
+            })
+            .collect();
+        let (mount, index) = found.get(usize::from(n) % found.len().max(1))?;
+        Some(format!("{}/{index}", mount_point(*mount)))
+    }
+
+    /// The mount point of the `n`th mount; the first is chosen most.
+    pub fn pick_mount(&self, n: u16) -> String {
+        let n = usize::from(n) % (2 * MOUNTS);
+        mount_point(if n < MOUNTS { n } else { 0 })
+    }
+
+    /// Which mount a path is below.
+    pub fn mount_of(path: &str) -> usize {
+        (0..MOUNTS)
+            .find(|n| path.starts_with(&mount_point(*n)))
+            .unwrap_or(0)
+    }
+}

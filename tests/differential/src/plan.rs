@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+//! From a seed to a case.
+//!
+//! A case is made of groups of steps, so that shrinking can drop many steps at once before it drops single ones. The seed also
+//! chooses a theme: which families of operations are frequent. A seed gives the same case on any machine.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::lockstep::Step;
+use crate::ops::files::Files;
+use crate::ops::flags::OpenFlags;
+use crate::ops::Op;
+use crate::select::Name;
+use crate::world::ACTORS;
+
+/// Steps in groups in groups.
+pub type Case = Vec<Vec<Vec<Step>>>;
+
+/// Groups of groups, and steps in each of these.
+const GROUP: usize = 5;
+
+/// How frequent each family is in a theme.
+const THEMES: &[(&str, &[(&str, u32)])] = &[
+    ("everything", &[]),
+    (
+        "data",
+        &[
+            ("Data", 30),
+            ("Termios", 4),
+            ("Files", 2),
+            ("Tree", 1),
+            ("Events", 3),
+        ],
+    ),
+    (
+        "line editing",
+        &[
+            ("Data", 20),
+            ("Termios", 20),
+            ("Tree", 0),
+            ("Files", 3),
+            ("Events", 2),
+        ],
+    ),
+    (
+        "packet mode and flow control",
+        &[
+            ("Control", 20),
+            ("Data", 12),
+            ("Termios", 6),
+            ("Tree", 0),
+            ("Files", 3),
+        ],
+    ),
+    (
+        "opening and closing",
+        &[
+            ("Files", 25),
+            ("Tree", 6),
+            ("Data", 4),
+            ("Termios", 2),
+            ("Events", 4),
+        ],
+    ),
+    (
+        "waiting",
+        &[
+            ("Events", 20),
+            ("Data", 12),
+            ("Files", 5),
+            ("Tree", 0),
+            ("Termios", 3),
+        ],
+    ),
+    (
+        "the directory",
+        &[
+            ("Tree", 20),
+            ("Files", 10),
+            ("Data", 2),
+            ("Termios", 1),
+            ("Events", 1),
+        ],
+    ),
+];
+
+/// The weight of a family that a theme does not name.
+const USUAL: u32 = 6;
+
+/// The theme of a seed.
+pub fn theme(seed: u64) -> &'static str {
+    THEMES[(seed % THEMES.len() as u64) as usize].0
+}
+
+/// Cases of about so many steps, for a seed's theme.
+pub fn strategy(seed: u64, steps: usize) -> BoxedStrategy<Case> {
+    let weights = THEMES[(seed % THEMES.len() as u64) as usize].1;
+    let weight = move |family: &str| {
+        weights
+            .iter()
+            .find(|(name, _)| *name == family)
+            .map_or(USUAL, |(_, weight)| *weight)
+    };
+    let privileged = ACTORS as u16 - 1;
+    // A multiple of the number of actors, and which of them.
+    let actor = (
+        any::<u8>(),
+        prop_oneof![15 => 0..privileged, 1 => Just(privileged)],
+    )
+        .prop_map(|(n, actor)| u16::from(n) * ACTORS as u16 + actor);
+    let step = (actor, Op::strategy(weight)).prop_map(|(actor, op)| Step { actor, op });
+    let groups = (steps / (GROUP * GROUP)).max(1);
+    let body = prop::collection::vec(
+        prop::collection::vec(prop::collection::vec(step, GROUP), GROUP),
+        groups,
+    );
+    (start(), body)
+        .prop_map(|(start, mut body)| {
+            body.insert(0, start);
+            body
+        })
+        .boxed()
+}
+
+/// Most cases start with a pty or two whose slaves are open.
+fn start() -> BoxedStrategy<Vec<Vec<Step>>> {
+    let pair =
+        (any::<u16>(), OpenFlags::plain(), OpenFlags::plain()).prop_map(|(n, master, slave)| {
+            let open = Files::NewPty {
+                name: Name::Ptmx(n % 2),
+                flags: master,
+            };
+            let slave = Files::Open {
+                name: Name::Slave(n),
+                flags: slave,
+            };
+            [open, slave]
+                .map(|op| Step {
+                    actor: n % 4,
+                    op: Op::Files(op),
+                })
+                .to_vec()
+        });
+    prop::collection::vec(pair, 0..3).boxed()
+}
+
+/// A runner whose random numbers come from the seed alone.
+pub fn runner(seed: u64, shrinks: u32) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        max_shrink_iters: shrinks,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// The steps of a case.
+pub fn flatten(case: &Case) -> Vec<Step> {
+    case.iter().flatten().flatten().cloned().collect()
+}
+
+/// The case of a seed, and how to make it smaller.
+pub fn tree(
+    seed: u64,
+    steps: usize,
+    runner: &mut TestRunner,
+) -> anyhow::Result<Box<dyn ValueTree<Value = Case>>> {
+    let tree = strategy(seed, steps)
+        .new_tree(runner)
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
+    Ok(Box::new(tree))
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Runs cases, and makes those that show a difference small.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::lockstep::{Difference, Lockstep, Step};
+use crate::plan;
+use crate::stats::Stats;
+use crate::world::Target;
+
+/// How cases are run.
+pub struct Runner {
+    /// The two file systems.
+    pub targets: [Target; 2],
+    /// How long the worlds may take to come to the same rest.
+    pub patience: Duration,
+    /// How often shrinking may run a case.
+    pub shrinks: u32,
+    /// How long it may take.
+    pub shrink_time: Duration,
+}
+
+/// A difference, and the case that shows it.
+pub struct Finding {
+    /// The seed.
+    pub seed: u64,
+    /// The smallest case found.
+    pub steps: Vec<Step>,
+    /// What it shows.
+    pub difference: Difference,
+    /// How often the full case was run again, and how often that showed a difference.
+    pub again: (u32, u32),
+    /// How often shrinking ran a case.
+    pub shrinks: u32,
+}
+
+/// How often a case that showed a difference is run again.
+const AGAIN: u32 = 3;
+/// While shrinking, the worlds have less time to come to rest.
+const HASTE: Duration = Duration::from_secs(2);
+
+impl Runner {
+    /// Runs a case.
+    pub fn case(
+        &self,
+        steps: &[Step],
+        stats: &mut Stats,
+        patience: Duration,
+    ) -> Result<Option<Difference>> {
+        let before = [self.targets[0].ptys()?, self.targets[1].ptys()?];
+        let found = Lockstep::new(&self.targets, stats, patience)?.run(steps)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let begin = Instant::now();
+        loop {
+            let after = [self.targets[0].ptys()?, self.targets[1].ptys()?];
+            if after == before {
+                return Ok(None);
+            }
+            if begin.elapsed() > self.patience {
+                let what =
+                    format!("ptys left when all is over: {before:?} before, {after:?} after");
+                return Ok(Some(Difference {
+                    step: steps.len(),
+                    what,
+                    trace: Vec::new(),
+                }));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Runs the case of a seed; if it shows a difference, looks for the smallest that does.
+    pub fn seed(&self, seed: u64, ops: usize, stats: &mut Stats) -> Result<Option<Finding>> {
+        let mut runner = plan::runner(seed, self.shrinks);
+        let mut tree = plan::tree(seed, ops, &mut runner)?;
+        let steps = plan::flatten(&tree.current());
+        let Some(mut difference) = self.case(&steps, stats, self.patience)? else {
+            return Ok(None);
+        };
+        let mut other = Stats::default();
+        let mut again = 0;
+        for _ in 0..AGAIN {
+            again += u32::from(self.case(&steps, &mut other, self.patience)?.is_some());
+        }
+        let mut smallest = steps;
+        let (mut shrinks, begin) = (0, Instant::now());
+        let mut more = again > 0 && tree.simplify();
+        while more && shrinks < self.shrinks && begin.elapsed() < self.shrink_time {
+            shrinks += 1;
+            let steps = plan::flatten(&tree.current());
+            more = match self.case(&steps, &mut other, HASTE.min(self.patience))? {
+                Some(found) => {
+                    (smallest, difference) = (steps, found);
+                    tree.simplify()
+                }
+                None => tree.complicate(),
+            };
+        }
+        // What comes after the step that shows it does not matter.
+        smallest.truncate(difference.step + 1);
+        Ok(Some(Finding {
+            seed,
+            steps: smallest,
+            difference,
+            again: (AGAIN, again),
+            shrinks,
+        }))
+    }
+}

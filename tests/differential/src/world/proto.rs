@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the driver says to the processes of a world, and what they answer: one message each way, over a socket pair.
+
+use std::os::fd::RawFd;
+
+use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
+
+use crate::ops::Op;
+
+/// To an actor.
+#[derive(Serialize, Deserialize)]
+pub struct Command {
+    /// Its number.
+    pub number: u32,
+    /// What to do.
+    pub op: Op,
+}
+
+/// To the first process of a world, which never blocks.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Request {
+    /// Make an actor.
+    Spawn(u8),
+    /// Look at these descriptors, and at these actors, which are under way.
+    Observe { fds: Vec<i32>, busy: Vec<u8> },
+    /// Interrupt an actor.
+    Interrupt(u8),
+}
+
+/// From the first process.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observation {
+    /// For each descriptor: events, bytes to read, bytes to write.
+    pub fds: Vec<(i32, i16, i32, i32)>,
+    /// The actors' states, as in `/proc/PID/stat`.
+    pub states: Vec<(u8, char)>,
+    /// Who ended: process id, wait status.
+    pub ended: Vec<(i32, i32)>,
+}
+
+/// The longest message.
+pub const LONGEST: usize = 160 * 1024;
+
+/// Sends one message.
+pub fn send(socket: RawFd, message: &impl Serialize) -> Result<()> {
+    let bytes = postcard::to_allocvec(message).context("message")?;
+    loop {
+        // SAFETY: the buffer is as long as said.
+        let sent = unsafe {
+            libc::send(
+                socket,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_NOSIGNAL,
+            )
+        };
+        match Errno::result(sent) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e).context("send"),
+        }
+    }
+}
+
+/// Receives one message; `None` if there is none and `wait` is not set.
+pub fn receive<T: DeserializeOwned>(
+    socket: RawFd,
+    buf: &mut Vec<u8>,
+    wait: bool,
+) -> Result<Option<T>> {
+    buf.resize(LONGEST, 0);
+    loop {
+        let flags = if wait { 0 } else { libc::MSG_DONTWAIT };
+        // SAFETY: the buffer is as long as said.
+        let got = unsafe { libc::recv(socket, buf.as_mut_ptr().cast(), buf.len(), flags) };
+        match Errno::result(got) {
+            Ok(0) => bail!("the other side is gone"),
+            Ok(len) => {
+                return postcard::from_bytes(&buf[..len as usize])
+                    .map(Some)
+                    .context("message")
+            }
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(e) => return Err(e).context("recv"),
+        }
+    }
+}
