@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Controlling terminals: who gets one, and who loses it.
 
-use std::os::fd::OwnedFd;
-
-use anyhow::{Context, Result};
+use anyhow::Context;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGTTOU};
@@ -11,8 +9,8 @@ use nix::unistd::getpid;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
+use crate::fixture::ctty::{holder, no_tty, open, tty, RW};
 use crate::fixture::ioctl::{self, TIOCGDEV, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
-use crate::fixture::mount::open_at;
 use crate::fixture::process::{become_user, child, own_group, session, Child, Gate};
 use crate::fixture::{io, signals, Fs, Pty};
 
@@ -28,20 +26,6 @@ cases! { "controlling_tty":
     tiocnotty_elsewhere => "TIOCNOTTY on what is not the caller's terminal, or the master, is ENOTTY",
     child_inherits => "a forked child has the same terminal, a new session has none",
 }
-
-fn tty() -> nix::Result<OwnedFd> {
-    open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
-}
-
-fn no_tty(what: &str) -> Outcome {
-    check_errno(tty(), Errno::ENXIO, what)
-}
-
-fn open(ctx: &Ctx) -> Result<Pty> {
-    Pty::open(&Fs::with(ctx, "ptmxmode=666,mode=666")?)
-}
-
-const RW: OFlag = OFlag::O_RDWR;
 
 fn open_gives_ctty(ctx: &Ctx) -> Outcome {
     for (flags, index) in [(RW, 0), (OFlag::O_RDONLY, 1)] {
@@ -94,19 +78,6 @@ fn open_gives_none(ctx: &Ctx) -> Outcome {
         Ok(())
     })?
     .succeed()
-}
-
-/// A session that holds the pty as its terminal until told to go.
-fn holder(pty: &Pty, go: &Gate) -> Result<Child> {
-    let ready = Gate::new()?;
-    let holder = session(|| {
-        signals::block(&[SIGHUP])?;
-        let _slave = pty.try_slave(RW).context("open")?;
-        ready.open()?;
-        go.pass()
-    })?;
-    ready.pass()?;
-    Ok(holder)
 }
 
 fn taken_terminal_is_not_given(ctx: &Ctx) -> Outcome {

@@ -9,8 +9,8 @@ use nix::sys::signal::Signal::{SIGCONT, SIGHUP};
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
+use crate::fixture::ctty::{no_tty, tty};
 use crate::fixture::ioctl::{self, TIOCSPGRP, TIOCVHANGUP};
-use crate::fixture::mount::open_at;
 use crate::fixture::process::{become_user, child, own_group, session, Gate};
 use crate::fixture::wait::until;
 use crate::fixture::{io, pair, signals, term, Fs, Pty};
@@ -66,16 +66,12 @@ fn master_close_takes_ctty(ctx: &Ctx) -> Outcome {
     let leader = session(|| {
         close_master_copy(&pty);
         signals::block(&[SIGHUP])?;
-        let tty = ctty(&pty)?;
-        let by_name = open_at("/dev/tty".as_ref(), OFlag::O_RDWR).context("/dev/tty")?;
+        let slave = ctty(&pty)?;
+        let by_name = tty().context("/dev/tty")?;
         ready.open()?;
         signals::expect(SIGHUP)?;
-        check_errno(
-            open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
-            Errno::ENXIO,
-            "/dev/tty afterwards",
-        )?;
-        for fd in [&tty, &by_name] {
+        no_tty("/dev/tty afterwards")?;
+        for fd in [&slave, &by_name] {
             check_eq!(Ok(Vec::new()), io::read_now(fd, 1), "read");
             check_errno(io::write_now(fd, b"x"), Errno::EIO, "write")?;
         }
@@ -126,8 +122,7 @@ fn slave_close_signals_nobody(ctx: &Ctx) -> Outcome {
             "the master's read",
         )?;
         check!(!signals::pending(SIGHUP)?, "SIGHUP");
-        open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
-            .context("the controlling terminal is still there")?;
+        tty().context("the controlling terminal is still there")?;
         Ok(())
     })?
     .succeed()
@@ -144,11 +139,7 @@ fn vhangup_syscall(ctx: &Ctx) -> Outcome {
         signals::expect(SIGCONT)?;
         check_eq!(Ok(Vec::new()), io::read_now(&slave, 1), "slave's read");
         check_errno(io::write_now(&slave, b"x"), Errno::EIO, "slave's write")?;
-        check_errno(
-            open_at("/dev/tty".as_ref(), OFlag::O_RDWR),
-            Errno::ENXIO,
-            "/dev/tty",
-        )?;
+        no_tty("/dev/tty")?;
         drop(slave);
         check!(
             io::events(&pty.master, PollFlags::POLLIN)?.contains(PollFlags::POLLHUP),
@@ -240,20 +231,19 @@ fn leader_exit_signals_foreground(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     let (armed, saw) = (Gate::new()?, Gate::new()?);
     let leader = session(|| {
-        let tty = ctty(&pty)?;
+        let slave = ctty(&pty)?;
         // Left to itself when the leader exits, so not waited for.
         let job = child(|| {
             signals::block(&[SIGHUP])?;
             armed.open()?;
             signals::expect(SIGHUP)?;
             // The signal goes out just before the terminal is taken away.
-            let tty = || open_at("/dev/tty".as_ref(), OFlag::O_RDWR);
             until("the terminal to go", || Ok(tty().is_err()))?;
-            check_errno(tty(), Errno::ENXIO, "/dev/tty")?;
+            no_tty("/dev/tty")?;
             saw.open()
         })?;
         armed.pass()?;
-        std::mem::forget((job, tty));
+        std::mem::forget((job, slave));
         Ok(())
     })?;
     leader.succeed()?;
@@ -268,9 +258,7 @@ fn leader_exit_keeps_slave_open(ctx: &Ctx) -> Outcome {
     // The terminal is free for another session.
     session(|| {
         ctty(&pty)?;
-        open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
-            .map(drop)
-            .context("/dev/tty")
+        tty().map(drop).context("/dev/tty")
     })?
     .succeed()
 }

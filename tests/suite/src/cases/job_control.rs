@@ -3,14 +3,14 @@
 
 use std::os::fd::OwnedFd;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGTTIN, SIGTTOU};
 use nix::unistd::getpid;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check_eq, check_errno};
+use crate::fixture::ctty::{holder, open, RW};
 use crate::fixture::ioctl::{self, TIOCGPGRP, TIOCGSID, TIOCSPGRP};
 use crate::fixture::process::{child, own_group, session, Child, Gate};
 use crate::fixture::{io, signals, term, Fs, Pty};
@@ -27,25 +27,6 @@ cases! { "job_control":
     background_write_ignored => "with SIGTTOU ignored or blocked the write passes despite TOSTOP",
     background_settings => "tcsetattr, TCFLSH and the like from the background stop the job by SIGTTOU, unless it is ignored",
     master_is_exempt => "the master's ioctls and reads are not bound to the foreground",
-}
-
-fn open(ctx: &Ctx) -> Result<Pty> {
-    Pty::open(&Fs::with(ctx, "ptmxmode=666,mode=666")?)
-}
-
-const RW: OFlag = OFlag::O_RDWR;
-
-/// A session that holds the pty as its terminal until told to go.
-fn holder(pty: &Pty, go: &Gate) -> Result<Child> {
-    let ready = Gate::new()?;
-    let holder = session(|| {
-        signals::block(&[SIGHUP])?;
-        let _slave = pty.try_slave(RW).context("open")?;
-        ready.open()?;
-        go.pass()
-    })?;
-    ready.pass()?;
-    Ok(holder)
 }
 
 fn pgrp_and_session_from_slave(ctx: &Ctx) -> Outcome {

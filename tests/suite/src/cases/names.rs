@@ -12,6 +12,7 @@ use nix::sys::stat::fstat;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
+use crate::fixture::ctty::tty;
 use crate::fixture::dev::own_dev;
 use crate::fixture::ioctl::{self, TIOCGDEV};
 use crate::fixture::process::session;
@@ -266,8 +267,7 @@ fn dev_tty(ctx: &Ctx) -> Outcome {
     let pty = Pty::open(&Fs::new(ctx)?)?;
     session(|| {
         let slave = pty.try_slave(OFlag::O_RDWR).context("open")?;
-        let tty = crate::fixture::mount::open_at("/dev/tty".as_ref(), OFlag::O_RDWR)
-            .context("/dev/tty")?;
+        let tty = tty().context("/dev/tty")?;
         check_eq!(
             nix::sys::stat::makedev(5, 0),
             fstat(&tty)?.st_rdev,
