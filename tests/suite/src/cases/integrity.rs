@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Nothing written is lost, doubled or reordered.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use anyhow::{bail, Context};
+use anyhow::Context;
 use nix::errno::Errno;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq};
 use crate::fixture::pass::{receive_fd, send_fd, sockets};
 use crate::fixture::process::child;
+use crate::fixture::stream::{same, Stream};
 use crate::fixture::{io, pair, raw_pair};
 
 cases! { "integrity":
@@ -21,46 +22,9 @@ cases! { "integrity":
     two_writers => "writes of two processes to a slave do not mix within a write",
     two_writers_to_master => "writes of two processes to a master do not mix within a write",
     odd_sizes => "writes and reads of odd sizes arrive as written",
-    readv_and_writev => "writev and readv work on both ends",
-    splice_to_master => "splice from a pipe to either end, and back into one",
-    sendfile_to_pty => "sendfile from a file to either end",
     descriptor_passed => "both ends work for a process that they were passed to by a socket",
     descriptor_in_flight => "a master that is on its way in a socket keeps the pty alive",
     closed_in_child => "an end is closed when the last of its copies in any process is",
-}
-
-/// A stream of bytes that is the same for the same seed.
-struct Stream(u64);
-
-impl Stream {
-    fn new(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    fn number(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn bytes(&mut self, n: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(n + 8);
-        while bytes.len() < n {
-            bytes.extend(self.number().to_le_bytes());
-        }
-        bytes.truncate(n);
-        bytes
-    }
-}
-
-/// Reads as many bytes as `want` has, and says where the first difference is.
-fn same(fd: &impl AsFd, want: &[u8]) -> Outcome {
-    let got = io::read_n(fd, want.len())?;
-    match want.iter().zip(&got).position(|(a, b)| a != b) {
-        Some(at) => bail!("byte {at} of {} differs", want.len()),
-        None => Ok(()),
-    }
 }
 
 fn one_way(from: &OwnedFd, to: &OwnedFd, n: usize, seed: u64) -> Outcome {
@@ -252,90 +216,6 @@ fn odd_sizes(ctx: &Ctx) -> Outcome {
             at += part.len();
         }
         writer.succeed()?;
-    }
-    Ok(())
-}
-
-fn readv_and_writev(ctx: &Ctx) -> Outcome {
-    use nix::sys::uio::{readv, writev};
-    use std::io::{IoSlice, IoSliceMut};
-    let (pty, slave) = raw_pair(ctx)?;
-    for (from, to) in [(&slave, &pty.master), (&pty.master, &slave)] {
-        let parts = [
-            IoSlice::new(b"one "),
-            IoSlice::new(b""),
-            IoSlice::new(b"two "),
-            IoSlice::new(b"three"),
-        ];
-        check_eq!(Ok(13), writev(from, &parts), "writev");
-        crate::fixture::wait::until("the bytes", || {
-            Ok(crate::fixture::ioctl::get(to, crate::fixture::ioctl::TIOCINQ)? == 13)
-        })?;
-        let (mut a, mut b) = ([0; 5], [0; 50]);
-        check_eq!(
-            Ok(13),
-            readv(to, &mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]),
-            "readv"
-        );
-        check_eq!(
-            ("one t", "wo three"),
-            (&*io::text(&a), &*io::text(&b[..8])),
-            "bytes"
-        );
-    }
-    Ok(())
-}
-
-/// splice(2) without offsets or flags.
-fn splice(from: &OwnedFd, to: &OwnedFd, n: usize) -> nix::Result<usize> {
-    nix::fcntl::splice(from, None, to, None, n, nix::fcntl::SpliceFFlags::empty())
-}
-
-fn splice_to_master(ctx: &Ctx) -> Outcome {
-    let (pty, slave) = raw_pair(ctx)?;
-    for (from, to) in [(&slave, &pty.master), (&pty.master, &slave)] {
-        let (in_reader, in_writer) = nix::unistd::pipe().context("pipe")?;
-        let (out_reader, out_writer) = nix::unistd::pipe().context("pipe")?;
-        let bytes = Stream::new(9).bytes(2000);
-        io::write_all(&in_writer, &bytes)?;
-        let mut left = bytes.len();
-        while left > 0 {
-            left -= splice(&in_reader, from, left).context("splice into the pty")?;
-        }
-        let mut left = bytes.len();
-        while left > 0 {
-            left -= splice(to, &out_writer, left).context("splice from the pty")?;
-        }
-        same(&out_reader, &bytes)?;
-    }
-    Ok(())
-}
-
-fn sendfile_to_pty(ctx: &Ctx) -> Outcome {
-    let (pty, slave) = raw_pair(ctx)?;
-    let bytes = Stream::new(10).bytes(50_000);
-    std::fs::write(ctx.work.join("file"), &bytes).context("write the file")?;
-    for (from, to) in [(&slave, &pty.master), (&pty.master, &slave)] {
-        let sender = child(|| {
-            let file = std::fs::File::open(ctx.work.join("file"))?;
-            let mut left = bytes.len();
-            while left > 0 {
-                use std::os::fd::AsRawFd;
-                // SAFETY: a null offset means the file's own.
-                let n = unsafe {
-                    libc::sendfile(
-                        from.as_raw_fd(),
-                        file.as_raw_fd(),
-                        std::ptr::null_mut(),
-                        left,
-                    )
-                };
-                left -= Errno::result(n).context("sendfile")? as usize;
-            }
-            Ok(())
-        })?;
-        same(to, &bytes)?;
-        sender.succeed()?;
     }
     Ok(())
 }

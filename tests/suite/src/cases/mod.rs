@@ -7,6 +7,8 @@ mod compat;
 mod controlling_tty;
 mod directory;
 mod eof_drain;
+mod file_calls;
+mod file_flags;
 mod flow_control;
 mod flush;
 mod foreign_node;
@@ -36,7 +38,9 @@ mod statfs;
 mod sysctl;
 mod termios;
 mod times;
+mod transfer;
 mod userns;
+mod vectors;
 mod winsize;
 
 use nix::fcntl::OFlag;
@@ -79,6 +83,10 @@ const THEMES: &[&[Case]] = &[
     ioctls::CASES,
     compat::CASES,
     integrity::CASES,
+    file_calls::CASES,
+    file_flags::CASES,
+    vectors::CASES,
+    transfer::CASES,
     programs::CASES,
     module::CASES,
 ];
