@@ -39,6 +39,10 @@ mod sysctl;
 mod termios;
 mod times;
 mod transfer;
+mod uring;
+mod uring_open;
+mod uring_poll;
+mod uring_wait;
 mod userns;
 mod vectors;
 mod winsize;
@@ -87,6 +91,10 @@ const THEMES: &[&[Case]] = &[
     file_flags::CASES,
     vectors::CASES,
     transfer::CASES,
+    uring::CASES,
+    uring_wait::CASES,
+    uring_poll::CASES,
+    uring_open::CASES,
     programs::CASES,
     module::CASES,
 ];
