@@ -54,3 +54,17 @@ pub fn entries(mut entries: Vec<String>) -> Vec<String> {
     entries.sort_unstable();
     entries
 }
+
+/// A line of mountinfo: the flags of the mount, its source, and the options of the superblock. The name of the file system is
+/// what is compared, and the rest is numbers that differ between any two mounts.
+pub fn mountinfo(target: &Target, line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    let kind = words.iter().rev().nth(2).copied().unwrap_or_default();
+    let kind = if kind == target.fstype { "pts" } else { kind };
+    let last: Vec<&str> = words.iter().rev().take(2).rev().copied().collect();
+    format!(
+        "{} {kind} {}",
+        words.get(5).copied().unwrap_or_default(),
+        last.join(" ")
+    )
+}

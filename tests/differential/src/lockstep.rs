@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use nix::poll::{poll, PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Model;
@@ -16,10 +17,13 @@ use crate::ops::Op;
 use crate::outcome::Outcome;
 use crate::select::{Class, Fd};
 use crate::stats::Stats;
-use crate::world::{Observation, Target, World, ACTORS};
+use crate::world::{Look, Observation, World, ACTORS};
 
 /// An uninterruptible sleep that lasts longer than this is taken for a call that blocks.
 const UNINTERRUPTIBLE: Duration = Duration::from_millis(300);
+
+/// Milliseconds after which a call is looked at: it may have blocked.
+const A_MOMENT: u8 = 1;
 
 /// One step of a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,9 +66,12 @@ struct Rest {
     dead: BTreeSet<(i32, i32)>,
 }
 
+/// What an operation gave in each world, and what there was to see after it.
+type Both = ([Outcome; 2], [Observation; 2]);
+
 /// A case under way.
 pub struct Lockstep<'a> {
-    worlds: [World; 2],
+    worlds: &'a mut [World; 2],
     model: Model,
     busy: [Option<Op>; ACTORS],
     signals: [[[u32; 65]; ACTORS]; 2],
@@ -75,18 +82,19 @@ pub struct Lockstep<'a> {
 }
 
 impl<'a> Lockstep<'a> {
-    /// Makes the worlds.
-    pub fn new(targets: &[Target; 2], stats: &'a mut Stats, patience: Duration) -> Result<Self> {
-        Ok(Self {
-            worlds: [World::new(&targets[0])?, World::new(&targets[1])?],
+    /// A case in two worlds that are as they were at first.
+    pub fn new(worlds: &'a mut [World; 2], stats: &'a mut Stats, patience: Duration) -> Self {
+        let signals = [0, 1].map(|n: usize| std::array::from_fn(|slot| worlds[n].signals(slot)));
+        Self {
+            worlds,
             model: Model::default(),
             busy: Default::default(),
-            signals: [[[0; 65]; ACTORS]; 2],
+            signals,
             input: BTreeMap::new(),
             events: Vec::new(),
             stats,
             patience,
-        })
+        }
     }
 
     /// Runs a case, up to the first difference.
@@ -120,7 +128,7 @@ impl<'a> Lockstep<'a> {
         }
         if op.resolve(&self.model).is_none() {
             op = match op {
-                Op::Events(_) if !self.model.watched().is_empty() => Op::Events(Events::Epoll),
+                Op::Events(_) if !self.model.watched(0).is_empty() => Op::Events(Events::Epoll),
                 _ => Op::Files(self.model.opener(step.actor)),
             };
             if op.resolve(&self.model).is_none() {
@@ -128,16 +136,26 @@ impl<'a> Lockstep<'a> {
                 return Ok(None);
             }
         }
+        // The kernel's set_termios() spins until a blocked writer of the terminal goes away, and so do we, on one processor.
+        if op.drains() && self.busy.iter().flatten().any(Op::writes) {
+            self.stats.skipped += 1;
+            return Ok(None);
+        }
         let slot = match self.free(usize::from(step.actor))? {
             Ok(slot) => slot,
             Err(what) => return Ok(Some(what)),
         };
-        for world in &mut self.worlds {
-            world.start(slot, &op)?;
+        let look = Look {
+            fds: self.model.watched(self.events.len()),
+            busy: self.under_way(&Rest::default()),
+        };
+        for world in self.worlds.iter_mut() {
+            world.start(slot, &op, &look)?;
         }
+        let mut first = None;
         match self.collect(slot)? {
-            Ok(Some(mut outcomes)) => {
-                self.even_out(slot, &op, &mut outcomes)?;
+            Ok(Some((mut outcomes, seen))) => {
+                first = (!self.even_out(slot, &op, &mut outcomes)?).then_some(seen);
                 let same = outcomes[0] == outcomes[1];
                 self.events
                     .push(Event::Did(slot, op.clone(), Some(outcomes.clone())));
@@ -151,13 +169,14 @@ impl<'a> Lockstep<'a> {
                 self.stats.blocked += 1;
                 self.events.push(Event::Did(slot, op.clone(), None));
                 self.busy[slot] = Some(op);
+                self.worlds.iter_mut().for_each(|world| world.blocks(slot));
             }
             Err(what) => {
                 self.events.push(Event::Did(slot, op, None));
                 return Ok(Some(what));
             }
         }
-        self.settle()
+        self.settle(look.fds, first)
     }
 
     /// An actor that is free. There is always one: if it is the last, another is interrupted first.
@@ -169,12 +188,12 @@ impl<'a> Lockstep<'a> {
             };
             let before = count(&self.busy);
             self.events.push(Event::Interrupted(slot));
-            for world in &mut self.worlds {
+            for world in self.worlds.iter_mut() {
                 world.interrupt(slot)?;
             }
             let end = Instant::now() + self.patience;
             while count(&self.busy) == before {
-                if let Some(what) = self.settle()? {
+                if let Some(what) = self.settle(self.model.watched(self.events.len()), None)? {
                     return Ok(Err(what));
                 }
                 if Instant::now() > end {
@@ -193,24 +212,30 @@ impl<'a> Lockstep<'a> {
     }
 
     /// Waits for an operation to end in both worlds, or to block in both.
-    fn collect(&mut self, slot: usize) -> Result<Result<Option<[Outcome; 2]>, String>> {
-        let mut got: [Option<Outcome>; 2] = [None, None];
+    fn collect(&mut self, slot: usize) -> Result<Result<Option<Both>, String>> {
+        let mut got: [Option<(Outcome, Observation)>; 2] = [None, None];
         let begin = Instant::now();
         let mut asleep: Option<Instant> = None;
-        let mut pause = Duration::from_micros(50);
         loop {
             for (world, got) in self.worlds.iter_mut().zip(&mut got) {
                 if got.is_none() {
                     *got = world.outcome(slot)?;
                 }
             }
-            if let [Some(left), Some(right)] = got {
-                return Ok(Ok(Some([left, right])));
+            if let [Some((left, left_seen)), Some((right, right_seen))] = got {
+                return Ok(Ok(Some(([left, right], [left_seen, right_seen]))));
+            }
+            if self.ready(slot, &got)? {
+                continue;
             }
             let mut states = ['-'; 2];
             for (n, world) in self.worlds.iter_mut().enumerate() {
                 if got[n].is_none() && world.under_way(slot) {
-                    let seen = world.observe(&[], &[u8::try_from(slot)?])?;
+                    let look = Look {
+                        fds: Vec::new(),
+                        busy: vec![u8::try_from(slot)?],
+                    };
+                    let seen = world.observe(&look)?;
                     states[n] = seen.states.first().map_or('X', |(_, state)| *state);
                 }
             }
@@ -227,7 +252,7 @@ impl<'a> Lockstep<'a> {
             }
             if begin.elapsed() > self.patience {
                 let name = |n: usize| match &got[n] {
-                    Some(outcome) => format!("{}: {outcome:?}", self.worlds[n].target.fstype),
+                    Some((outcome, _)) => format!("{}: {outcome:?}", self.worlds[n].target.fstype),
                     None => format!(
                         "{}: not back, state {}",
                         self.worlds[n].target.fstype, states[n]
@@ -239,32 +264,43 @@ impl<'a> Lockstep<'a> {
                     name(1)
                 )));
             }
-            sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(10));
         }
     }
 
+    /// Waits a moment for an outcome that is not there yet; says whether one came.
+    fn ready(&self, slot: usize, got: &[Option<(Outcome, Observation)>; 2]) -> Result<bool> {
+        let missing = self.worlds.iter().zip(got).filter(|(_, got)| got.is_none());
+        let mut polls: Vec<PollFd<'_>> = missing
+            .map(|(world, _)| PollFd::new(world.socket(slot), PollFlags::POLLIN))
+            .collect();
+        Ok(poll(&mut polls, A_MOMENT).context("poll")? > 0)
+    }
+
     /// A read that finds more than was there before it began takes as much of that as came in meanwhile: a matter of time.
-    /// Lets the world that got less read the rest.
-    fn even_out(&mut self, slot: usize, op: &Op, outcomes: &mut [Outcome; 2]) -> Result<()> {
+    /// Lets the world that got less read the rest; says whether there was a need.
+    fn even_out(&mut self, slot: usize, op: &Op, outcomes: &mut [Outcome; 2]) -> Result<bool> {
         let Some((fd, len)) = op.stream_read() else {
-            return Ok(());
+            return Ok(false);
         };
         let lens = [outcomes[0].bytes.len(), outcomes[1].bytes.len()];
         let there = usize::try_from(self.input.get(&fd).copied().unwrap_or(0))
             .unwrap_or(0)
             .min(len);
         if lens[0] == lens[1] || lens.iter().any(|n| *n < there.max(1)) {
-            return Ok(());
+            return Ok(false);
         }
         let less = usize::from(lens[1] < lens[0]);
+        let look = Look {
+            fds: vec![fd],
+            busy: Vec::new(),
+        };
         let begin = Instant::now();
         while outcomes[less].bytes.len() < outcomes[1 - less].bytes.len()
             && begin.elapsed() < self.patience
         {
             let world = &mut self.worlds[less];
-            let seen = world.observe(&[fd], &[])?;
-            if seen.fds.first().is_none_or(|(_, _, input, _)| *input <= 0) {
+            let seen = world.observe(&look)?;
+            if seen.fds.first().is_none_or(|(_, _, input)| *input <= 0) {
                 sleep(Duration::from_millis(1));
                 continue;
             }
@@ -275,9 +311,10 @@ impl<'a> Lockstep<'a> {
                     fd: Fd::Is(fd),
                     len: u32::try_from(missing)?,
                 }),
+                &Look::default(),
             )?;
             let more = loop {
-                if let Some(more) = world.outcome(slot)? {
+                if let Some((more, _)) = world.outcome(slot)? {
                     break more;
                 }
                 sleep(Duration::from_micros(100));
@@ -289,22 +326,33 @@ impl<'a> Lockstep<'a> {
             outcomes[less].bytes.extend(more.bytes);
             self.stats.evened += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Waits until both worlds are at rest and look the same; says what stays different.
-    fn settle(&mut self) -> Result<Option<String>> {
-        let fds = self.model.watched();
+    /// Waits until both worlds are at rest and look the same; says what stays different. `first` is what the actors saw after
+    /// the operation, if it has ended.
+    fn settle(
+        &mut self,
+        fds: Vec<i32>,
+        mut first: Option<[Observation; 2]>,
+    ) -> Result<Option<String>> {
         let mut rest: [Rest; 2] = Default::default();
         let begin = Instant::now();
         let mut pause = Duration::from_micros(50);
         let mut rounds = 0;
         loop {
-            let mut seen: [Observation; 2] = Default::default();
+            let looked = first.take();
+            let again = looked.is_none();
+            let mut seen = looked.unwrap_or_default();
             let mut moving = false;
             for n in [0, 1] {
-                let busy: Vec<u8> = self.under_way(&rest[n]);
-                seen[n] = self.worlds[n].observe(&fds, &busy)?;
+                if again {
+                    let look = Look {
+                        fds: fds.clone(),
+                        busy: self.under_way(&rest[n]),
+                    };
+                    seen[n] = self.worlds[n].observe(&look)?;
+                }
                 self.gather(n, &mut rest[n])?;
                 let restless = |state: char| match state {
                     'S' | 'T' => false,
@@ -351,7 +399,7 @@ impl<'a> Lockstep<'a> {
                 && !rest.ended.contains_key(&slot)
                 && !world.under_way(slot)
             {
-                if let Some(outcome) = world.outcome(slot)? {
+                if let Some((outcome, _)) = world.outcome(slot)? {
                     rest.ended.insert(slot, outcome);
                 }
             }
@@ -369,7 +417,7 @@ impl<'a> Lockstep<'a> {
     /// Takes over what both worlds agree on; says where outcomes of blocked operations differ.
     fn accept(&mut self, seen: &Observation, [left, right]: [Rest; 2]) -> Option<String> {
         self.stats.signals += left.signals.len() as u64;
-        for (fd, events, input, _) in &seen.fds {
+        for (fd, events, input) in &seen.fds {
             self.input.insert(*fd, *input);
             if let Some(open) = self.model.fds.get_mut(fd) {
                 open.readable = events & (libc::POLLIN | libc::POLLPRI | libc::POLLHUP) != 0;
@@ -397,8 +445,8 @@ impl<'a> Lockstep<'a> {
         for (left, right) in seen[0].fds.iter().zip(&seen[1].fds) {
             if left != right {
                 let fd = left.0;
-                let one = |(_, events, input, output): &(i32, i16, i32, i32)| {
-                    format!("events {events:#x}, {input} to read, {output} to write")
+                let one = |(_, events, input): &(i32, i16, i32)| {
+                    format!("events {events:#x}, {input} to read")
                 };
                 said.push(format!(
                     "descriptor {fd} ({}): {} | {}",

@@ -116,8 +116,11 @@ fn run(args: &Args) -> Result<bool> {
     if !nix::unistd::geteuid().is_root() {
         bail!("must be run as root");
     }
-    let runner = Runner {
-        targets: [Target::new(&args.left)?, Target::new(&args.right)?],
+    let targets = [Target::new(&args.left)?, Target::new(&args.right)?];
+    let mut runner = Runner {
+        idle: [targets[0].ptys()?, targets[1].ptys()?],
+        worlds: None,
+        targets,
         patience: Duration::from_secs(args.patience),
         shrinks: args.shrinks,
         shrink_time: Duration::from_secs(args.shrink_seconds),
@@ -125,18 +128,24 @@ fn run(args: &Args) -> Result<bool> {
     world::settle_on_one_cpu()?;
     world::schedule(libc::SCHED_IDLE)?;
     if let Some(path) = &args.replay {
-        return replay(&runner, path);
+        return replay(&mut runner, path);
     }
     println!("TAP version 13\n1..{}", seeds.len());
     let mut good = true;
     for (number, first) in seeds.iter().enumerate() {
-        good &= session(args, &runner, number + 1, *first, seeds.len() as u64)?;
+        good &= session(args, &mut runner, number + 1, *first, seeds.len() as u64)?;
     }
     Ok(good)
 }
 
 /// Runs seed after seed, from the first one, and reports; true if there was no difference.
-fn session(args: &Args, runner: &Runner, number: usize, first: u64, sessions: u64) -> Result<bool> {
+fn session(
+    args: &Args,
+    runner: &mut Runner,
+    number: usize,
+    first: u64,
+    sessions: u64,
+) -> Result<bool> {
     let begin = Instant::now();
     let mut stats = Stats::default();
     let mut found = Vec::new();
@@ -225,7 +234,7 @@ fn tell(args: &Args, finding: &Finding, stats: &Stats) -> Result<()> {
 }
 
 /// Runs a saved case; true if there is no difference.
-fn replay(runner: &Runner, path: &PathBuf) -> Result<bool> {
+fn replay(runner: &mut Runner, path: &PathBuf) -> Result<bool> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;
     let steps: Vec<Step> =
         serde_json::from_slice(&text).with_context(|| path.display().to_string())?;

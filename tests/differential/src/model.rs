@@ -12,7 +12,7 @@ use crate::select::{Class, Name};
 use crate::world::{mount_point, MOUNTS};
 
 /// What a descriptor is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The master of a pty: mount, index.
     Master(usize, i64),
@@ -36,7 +36,7 @@ pub struct Open {
 }
 
 /// More descriptors than this, and what would open one more closes one.
-pub const CROWD: usize = 12;
+pub const CROWD: usize = 10;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -69,14 +69,15 @@ impl Model {
         self.fds.len() >= CROWD
     }
 
-    /// The descriptors to look at after each operation.
-    pub fn watched(&self) -> Vec<i32> {
-        let tty = |open: &Open| matches!(open.kind, Kind::Master(..) | Kind::Slave(..));
-        self.fds
-            .iter()
-            .filter(|(_, open)| tty(open))
-            .map(|(fd, _)| *fd)
-            .collect()
+    /// The descriptors to look at after an operation: one of each end, by turns.
+    pub fn watched(&self, turn: usize) -> Vec<i32> {
+        let mut ends: BTreeMap<Kind, Vec<i32>> = BTreeMap::new();
+        for (fd, open) in &self.fds {
+            if matches!(open.kind, Kind::Master(..) | Kind::Slave(..)) {
+                ends.entry(open.kind).or_default().push(*fd);
+            }
+        }
+        ends.values().map(|fds| fds[turn % fds.len()]).collect()
     }
 
     /// What to do for want of an object: open a slave where a master has none, or a pty.

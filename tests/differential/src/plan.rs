@@ -27,6 +27,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
     (
         "data",
         &[
+            ("Mounts", 1),
+            ("Sessions", 1),
             ("Data", 30),
             ("Termios", 4),
             ("Files", 2),
@@ -37,6 +39,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
     (
         "line editing",
         &[
+            ("Mounts", 1),
+            ("Sessions", 1),
             ("Data", 20),
             ("Termios", 20),
             ("Tree", 0),
@@ -47,6 +51,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
     (
         "packet mode and flow control",
         &[
+            ("Mounts", 1),
+            ("Sessions", 1),
             ("Control", 20),
             ("Data", 12),
             ("Termios", 6),
@@ -57,6 +63,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
     (
         "opening and closing",
         &[
+            ("Mounts", 1),
+            ("Sessions", 1),
             ("Files", 25),
             ("Tree", 6),
             ("Data", 4),
@@ -67,6 +75,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
     (
         "waiting",
         &[
+            ("Mounts", 1),
+            ("Sessions", 1),
             ("Events", 20),
             ("Data", 12),
             ("Files", 5),
@@ -75,8 +85,33 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
         ],
     ),
     (
+        "sessions",
+        &[
+            ("Sessions", 25),
+            ("Data", 12),
+            ("Files", 8),
+            ("Tree", 0),
+            ("Termios", 5),
+            ("Mounts", 0),
+        ],
+    ),
+    (
+        "mounts",
+        &[
+            ("Mounts", 20),
+            ("Files", 12),
+            ("Tree", 10),
+            ("Data", 2),
+            ("Termios", 1),
+            ("Events", 1),
+            ("Sessions", 0),
+        ],
+    ),
+    (
         "the directory",
         &[
+            ("Mounts", 1),
+            ("Sessions", 1),
             ("Tree", 20),
             ("Files", 10),
             ("Data", 2),

@@ -8,12 +8,16 @@ use anyhow::Result;
 use crate::lockstep::{Difference, Lockstep, Step};
 use crate::plan;
 use crate::stats::Stats;
-use crate::world::Target;
+use crate::world::{Target, World};
 
 /// How cases are run.
 pub struct Runner {
     /// The two file systems.
     pub targets: [Target; 2],
+    /// How many ptys there are when no case runs.
+    pub idle: [u32; 2],
+    /// Worlds that are as they were at first.
+    pub worlds: Option<[World; 2]>,
     /// How long the worlds may take to come to the same rest.
     pub patience: Duration,
     /// How often shrinking may run a case.
@@ -44,28 +48,34 @@ const HASTE: Duration = Duration::from_secs(2);
 impl Runner {
     /// Runs a case.
     pub fn case(
-        &self,
+        &mut self,
         steps: &[Step],
         stats: &mut Stats,
         patience: Duration,
     ) -> Result<Option<Difference>> {
-        let before = [self.targets[0].ptys()?, self.targets[1].ptys()?];
-        let found = Lockstep::new(&self.targets, stats, patience)?.run(steps)?;
+        let mut worlds = match self.worlds.take() {
+            Some(worlds) => worlds,
+            None => [World::new(&self.targets[0])?, World::new(&self.targets[1])?],
+        };
+        let found = Lockstep::new(&mut worlds, stats, patience).run(steps)?;
         if found.is_some() {
+            // The next case gets worlds that know nothing of this one.
             return Ok(found);
         }
+        for world in &mut worlds {
+            world.reset()?;
+        }
+        self.worlds = Some(worlds);
         let begin = Instant::now();
         loop {
-            let after = [self.targets[0].ptys()?, self.targets[1].ptys()?];
-            if after == before {
+            let left = [self.targets[0].ptys()?, self.targets[1].ptys()?];
+            if left == self.idle {
                 return Ok(None);
             }
             if begin.elapsed() > self.patience {
-                let what =
-                    format!("ptys left when all is over: {before:?} before, {after:?} after");
                 return Ok(Some(Difference {
                     step: steps.len(),
-                    what,
+                    what: format!("ptys when all is over: {left:?}, {:?} before", self.idle),
                     trace: Vec::new(),
                 }));
             }
@@ -74,7 +84,7 @@ impl Runner {
     }
 
     /// Runs the case of a seed; if it shows a difference, looks for the smallest that does.
-    pub fn seed(&self, seed: u64, ops: usize, stats: &mut Stats) -> Result<Option<Finding>> {
+    pub fn seed(&mut self, seed: u64, ops: usize, stats: &mut Stats) -> Result<Option<Finding>> {
         let mut runner = plan::runner(seed, self.shrinks);
         let mut tree = plan::tree(seed, ops, &mut runner)?;
         let steps = plan::flatten(&tree.current());

@@ -244,6 +244,14 @@ impl Family for Data {
         }
     }
 
+    fn writes(&self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Writev { .. } => true,
+            Self::BadPointer { write, .. } => *write,
+            _ => false,
+        }
+    }
+
     fn stream_read(&self) -> Option<(i32, usize)> {
         match self {
             Self::Read { fd, len } => Some((fd.number(), *len as usize)),

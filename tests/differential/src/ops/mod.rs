@@ -5,7 +5,9 @@ pub mod control;
 pub mod data;
 pub mod files;
 pub mod flags;
+pub mod mounts;
 pub mod poll;
+pub mod session;
 pub mod termios;
 pub mod tree;
 
@@ -14,12 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Model;
 use crate::outcome::Outcome;
-use crate::world::Target;
+use crate::world::{Shared, Target};
 
 /// What an operation is told about the world that it runs in.
 pub struct Cx<'a> {
     /// The file system.
     pub target: &'a Target,
+    /// Where the actors are.
+    pub shared: Shared,
 }
 
 /// Operations of one theme.
@@ -38,6 +42,16 @@ pub trait Family: Sized {
 
     /// Whether it makes descriptors, and so is not run when there are many.
     fn opens(&self) -> bool {
+        false
+    }
+
+    /// Whether it waits for output to drain and for writers to finish.
+    fn drains(&self) -> bool {
+        false
+    }
+
+    /// Whether it writes to a stream.
+    fn writes(&self) -> bool {
         false
     }
 
@@ -102,6 +116,16 @@ macro_rules! families {
                 match self { $(Self::$family(op) => op.opens()),+ }
             }
 
+            /// See [`Family::drains`].
+            pub fn drains(&self) -> bool {
+                match self { $(Self::$family(op) => op.drains()),+ }
+            }
+
+            /// See [`Family::writes`].
+            pub fn writes(&self) -> bool {
+                match self { $(Self::$family(op) => op.writes()),+ }
+            }
+
             /// See [`Family::stream_read`].
             pub fn stream_read(&self) -> Option<(i32, usize)> {
                 match self { $(Self::$family(op) => op.stream_read()),+ }
@@ -117,4 +141,6 @@ families! {
     Control(control::Control),
     Events(poll::Events),
     Tree(tree::Tree),
+    Mounts(mounts::Mounts),
+    Sessions(session::Sessions),
 }

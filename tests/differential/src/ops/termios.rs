@@ -196,6 +196,13 @@ impl Family for Termios {
         }
     }
 
+    fn drains(&self) -> bool {
+        match self {
+            Self::Change { how, .. } | Self::Old { how, .. } => how % 3 != 0,
+            _ => false,
+        }
+    }
+
     fn run(&self, _cx: &Cx<'_>) -> Outcome {
         match self {
             Self::Change { fd, how, edits } => change(fd.number(), *how, edits),

@@ -9,14 +9,17 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
-use super::proto::{receive, send, Command, Observation, Request};
+use super::proto::{receive, send, Command, Look, Observation, Reply, Request};
 use super::shared::{count_signals, Shared};
-use super::{Target, ACTORS};
+use super::{mount_all, schedule, Target, ACTORS, SOCKETS};
 use crate::ops::Cx;
 
 /// The actor that is not root.
 pub const UNPRIVILEGED: usize = ACTORS - 1;
-/// Its user and group.
+/// An actor, and its children, which are in its session.
+const PARENT: usize = 1;
+const CHILDREN: [usize; 2] = [2, 3];
+/// The user and group of the one without privileges.
 const NOBODY: u32 = 1000;
 
 /// What the processes of a world know.
@@ -34,25 +37,48 @@ impl Inside<'_> {
     pub fn first(&self) -> Result<()> {
         let socket = self.sockets[ACTORS];
         let mut buf = Vec::new();
+        self.spawn_all()?;
         send(socket, &Observation::default())?;
         loop {
             match receive(socket, &mut buf, true)?.context("request")? {
-                Request::Spawn(slot) => {
-                    self.spawn(slot.into())?;
-                    send(socket, &Observation::default())?;
+                Request::Observe(look) => {
+                    let mut seen = self.observe(&look);
+                    seen.ended = self.bury();
+                    send(socket, &seen)?;
                 }
-                Request::Observe { fds, busy } => send(socket, &self.observe(&fds, &busy))?,
                 Request::Interrupt(slot) => {
                     let pid = self.shared.actor(slot.into()).pid.load(Ordering::Acquire);
                     // SAFETY: no pointers.
                     unsafe { libc::kill(pid, libc::SIGUSR2) };
                     send(socket, &Observation::default())?;
                 }
+                Request::Reset => {
+                    self.reset()?;
+                    send(socket, &Observation::default())?;
+                }
             }
         }
     }
 
-    /// Makes an actor that leads a session of its own.
+    /// Ends all actors, closes all descriptors, mounts afresh, and makes actors anew.
+    fn reset(&self) -> Result<()> {
+        // SAFETY: no pointers. To a process of a PID namespace, -1 means all others in it; the descriptors are the case's.
+        unsafe {
+            libc::kill(-1, libc::SIGKILL);
+            while libc::waitpid(-1, std::ptr::null_mut(), 0) > 0 {}
+            libc::close_range(3, SOCKETS as u32 - 1, 0);
+        }
+        let mut buf = Vec::new();
+        for slot in 0..ACTORS {
+            self.shared.actor(slot).pid.store(0, Ordering::Release);
+            // What an actor did not live to take.
+            while receive::<Command>(self.sockets[slot], &mut buf, false)?.is_some() {}
+        }
+        mount_all(self.target)?;
+        self.spawn_all()
+    }
+
+    /// Makes an actor. It leads a session of its own; the second has two children, actors too, in its session.
     fn spawn(&self, slot: usize) -> Result<()> {
         // SAFETY: without CLONE_VM this is a fork; there is one thread. The table of descriptors is shared, and nothing here
         // closes one on drop.
@@ -74,23 +100,53 @@ impl Inside<'_> {
                 .store(pid as i32, Ordering::Release);
             return Ok(());
         }
-        super::schedule(libc::SCHED_FIFO)?;
+        if let Err(e) = self.live(slot) {
+            eprintln!("actor {slot}: {e:#}");
+        }
+        // SAFETY: ends this process, without the parent's exit handlers.
+        unsafe { libc::_exit(1) }
+    }
+
+    /// The life of an actor.
+    fn live(&self, slot: usize) -> Result<()> {
+        schedule(libc::SCHED_FIFO)?;
         // SAFETY: plain calls of a process with one thread.
         unsafe {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            libc::setsid();
+            if !CHILDREN.contains(&slot) {
+                libc::setsid();
+            }
             if slot == UNPRIVILEGED {
+                // So that it may still change its scheduling policy.
+                for resource in [libc::RLIMIT_RTPRIO, libc::RLIMIT_NICE] {
+                    let limit = libc::rlimit {
+                        rlim_cur: 40,
+                        rlim_max: 40,
+                    };
+                    libc::setrlimit(resource, &limit);
+                }
                 libc::setgroups(0, std::ptr::null());
                 libc::setresgid(NOBODY, NOBODY, NOBODY);
                 libc::setresuid(NOBODY, NOBODY, NOBODY);
             }
         }
-        count_signals(self.shared, slot);
-        if let Err(e) = self.act(slot) {
-            eprintln!("actor {slot}: {e:#}");
+        if slot == PARENT {
+            CHILDREN.iter().try_for_each(|slot| self.spawn(*slot))?;
         }
-        // SAFETY: ends this process, without the parent's exit handlers.
-        unsafe { libc::_exit(1) }
+        count_signals(self.shared, slot);
+        self.act(slot)
+    }
+
+    /// Makes all actors, in the same order in every world: process ids depend on it.
+    fn spawn_all(&self) -> Result<()> {
+        for slot in (0..ACTORS).filter(|slot| !CHILDREN.contains(slot)) {
+            self.spawn(slot)?;
+            let made = |slot: &usize| self.shared.actor(*slot).pid.load(Ordering::Acquire) != 0;
+            while slot == PARENT && !CHILDREN.iter().all(made) {
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
     }
 
     /// Does what the driver says, for good.
@@ -98,27 +154,36 @@ impl Inside<'_> {
         let (state, socket) = (self.shared.actor(slot), self.sockets[slot]);
         let cx = Cx {
             target: self.target,
+            shared: self.shared,
         };
         let mut buf = Vec::new();
         loop {
             let command: Command = receive(socket, &mut buf, true)?.context("command")?;
             state.started.store(command.number, Ordering::Release);
             let outcome = command.op.run(&cx);
-            send(socket, &outcome)?;
+            if state.blocked.load(Ordering::Acquire) == command.number {
+                let seen = Observation::default();
+                send(socket, &Reply { outcome, seen })?;
+                state.done.store(command.number, Ordering::Release);
+                continue;
+            }
+            // What it set off in kernel threads and other actors comes first.
+            schedule(libc::SCHED_IDLE)?;
+            let seen = self.observe(&command.look);
+            send(socket, &Reply { outcome, seen })?;
             state.done.store(command.number, Ordering::Release);
+            schedule(libc::SCHED_FIFO)?;
         }
     }
 
-    /// Looks at descriptors and actors, and buries the dead.
-    fn observe(&self, fds: &[i32], busy: &[u8]) -> Observation {
-        let mut polls: Vec<libc::pollfd> = fds
-            .iter()
-            .map(|fd| libc::pollfd {
-                fd: *fd,
-                events: !0,
-                revents: 0,
-            })
-            .collect();
+    /// Looks at descriptors and actors.
+    fn observe(&self, look: &Look) -> Observation {
+        let poll = |fd: &i32| libc::pollfd {
+            fd: *fd,
+            events: !0,
+            revents: 0,
+        };
+        let mut polls: Vec<libc::pollfd> = look.fds.iter().map(poll).collect();
         // SAFETY: as many as said.
         unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 0) };
         let int = |fd: i32, request| {
@@ -127,40 +192,31 @@ impl Inside<'_> {
             unsafe { libc::ioctl(fd, request, &mut value) };
             value
         };
-        let fds = polls
-            .iter()
-            .map(|p| {
-                (
-                    p.fd,
-                    p.revents,
-                    int(p.fd, libc::TIOCINQ),
-                    int(p.fd, libc::TIOCOUTQ),
-                )
-            })
-            .collect();
-        let states = busy
-            .iter()
-            .map(|slot| (*slot, self.state(usize::from(*slot))))
-            .collect();
+        let all = |p: &libc::pollfd| (p.fd, p.revents, int(p.fd, libc::TIOCINQ));
+        let state = |slot: &u8| (*slot, self.state(usize::from(*slot)));
+        Observation {
+            fds: polls.iter().map(all).collect(),
+            states: look.busy.iter().map(state).collect(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Waits for processes that have ended: their ids and statuses.
+    fn bury(&self) -> Vec<(i32, i32)> {
         let mut ended = Vec::new();
         loop {
             let mut status = 0;
             // SAFETY: writes an int.
             let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
             if pid <= 0 {
-                break;
+                return ended;
             }
             for slot in 0..ACTORS {
-                let _ = self.shared.actor(slot).pid.compare_exchange(
-                    pid,
-                    0,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
+                let actor = &self.shared.actor(slot).pid;
+                let _ = actor.compare_exchange(pid, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
             ended.push((pid, status));
         }
-        Observation { fds, states, ended }
     }
 
     /// The state of an actor, as `/proc` has it; `X` where it is gone.

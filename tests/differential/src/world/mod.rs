@@ -8,12 +8,12 @@ mod proto;
 mod shared;
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
-use nix::mount::{mount, MsFlags};
+use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use nix::sys::socket::{setsockopt, socketpair, sockopt, AddressFamily, SockFlag, SockType};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
@@ -21,9 +21,9 @@ use nix::unistd::Pid;
 use crate::ops::Op;
 use crate::outcome::Outcome;
 use actor::Inside;
-pub use proto::Observation;
-use proto::{receive, send, Command, Request};
-use shared::Shared;
+use proto::{receive, send, Command, Reply, Request};
+pub use proto::{Look, Observation};
+pub use shared::{catch, Shared};
 
 /// Actors in a world; the last has no privileges.
 pub const ACTORS: usize = 5;
@@ -156,9 +156,6 @@ impl World {
         };
         drop(theirs);
         world.answer()?;
-        for slot in 0..ACTORS {
-            world.ask(&Request::Spawn(u8::try_from(slot)?))?;
-        }
         Ok(world)
     }
 
@@ -173,19 +170,45 @@ impl World {
             .context("no answer")
     }
 
+    /// Makes the world as it was at first.
+    pub fn reset(&mut self) -> Result<()> {
+        self.ask(&Request::Reset)?;
+        for slot in 0..ACTORS {
+            // What an actor said and nobody heard.
+            let socket = self.sockets[slot].as_raw_fd();
+            while receive::<Reply>(socket, &mut self.buf, false)?.is_some() {}
+        }
+        Ok(())
+    }
+
     /// Sends an operation to an actor.
-    pub fn start(&mut self, slot: usize, op: &Op) -> Result<()> {
+    pub fn start(&mut self, slot: usize, op: &Op, look: &Look) -> Result<()> {
         self.number[slot] += 1;
         let command = Command {
             number: self.number[slot],
             op: op.clone(),
+            look: look.clone(),
         };
         send(self.sockets[slot].as_raw_fd(), &command)
     }
 
-    /// The outcome of an actor's operation, if it is there.
-    pub fn outcome(&mut self, slot: usize) -> Result<Option<Outcome>> {
-        receive(self.sockets[slot].as_raw_fd(), &mut self.buf, false)
+    /// The outcome of an actor's operation, if it is there, and what the actor saw after it.
+    pub fn outcome(&mut self, slot: usize) -> Result<Option<(Outcome, Observation)>> {
+        let reply: Option<Reply> = receive(self.sockets[slot].as_raw_fd(), &mut self.buf, false)?;
+        Ok(reply.map(|reply| (reply.outcome, reply.seen)))
+    }
+
+    /// Notes that an actor's operation blocks.
+    pub fn blocks(&mut self, slot: usize) {
+        self.shared
+            .actor(slot)
+            .blocked
+            .store(self.number[slot], Ordering::Release);
+    }
+
+    /// The actor's socket, which is ready when there is an outcome.
+    pub fn socket(&self, slot: usize) -> BorrowedFd<'_> {
+        self.sockets[slot].as_fd()
     }
 
     /// Whether an actor has taken its operation and not finished.
@@ -197,11 +220,8 @@ impl World {
     }
 
     /// Looks at descriptors and busy actors.
-    pub fn observe(&mut self, fds: &[i32], busy: &[u8]) -> Result<Observation> {
-        self.ask(&Request::Observe {
-            fds: fds.to_vec(),
-            busy: busy.to_vec(),
-        })
+    pub fn observe(&mut self, look: &Look) -> Result<Observation> {
+        self.ask(&Request::Observe(look.clone()))
     }
 
     /// Interrupts an actor with a signal.
@@ -221,6 +241,26 @@ impl Drop for World {
         let _ = waitpid(self.pid, None);
         self.shared.unmap();
     }
+}
+
+/// Takes away what is mounted on the mount points, and mounts what is there at first.
+fn mount_all(target: &Target) -> Result<()> {
+    for n in 0..MOUNTS {
+        let point = mount_point(n);
+        while umount2(point.as_str(), MntFlags::MNT_DETACH).is_ok() {}
+        if let Some(options) = AT_FIRST.get(n) {
+            let fstype = target.fstype.as_str();
+            mount(
+                Some("none"),
+                point.as_str(),
+                Some(fstype),
+                MsFlags::empty(),
+                Some(*options),
+            )
+            .with_context(|| format!("mount -t {fstype} -o {options}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Sets the first process up and runs it.
@@ -249,19 +289,9 @@ fn inside(target: &Target, shared: Shared, sockets: Vec<OwnedFd>) -> Result<()> 
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none).context("mount /proc")?;
     mount(Some("tmpfs"), "/tmp", Some("tmpfs"), MsFlags::empty(), none).context("mount /tmp")?;
     for n in 0..MOUNTS {
-        let point = mount_point(n);
-        std::fs::create_dir(&point).with_context(|| point.clone())?;
-        if let Some(options) = AT_FIRST.get(n) {
-            mount(
-                Some("none"),
-                point.as_str(),
-                Some(target.fstype.as_str()),
-                MsFlags::empty(),
-                Some(*options),
-            )
-            .with_context(|| format!("mount -t {} -o {options}", target.fstype))?;
-        }
+        std::fs::create_dir(mount_point(n)).with_context(|| mount_point(n))?;
     }
+    mount_all(target)?;
     std::env::set_current_dir("/tmp").context("/tmp")?;
     // SAFETY: a plain value.
     unsafe { libc::prctl(libc::PR_SET_NAME, CString::from(c"first").as_ptr()) };

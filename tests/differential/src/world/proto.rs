@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 
 use crate::ops::Op;
+use crate::outcome::Outcome;
 
 /// To an actor.
 #[derive(Serialize, Deserialize)]
@@ -16,24 +17,44 @@ pub struct Command {
     pub number: u32,
     /// What to do.
     pub op: Op,
+    /// What to look at after it.
+    pub look: Look,
+}
+
+/// From an actor.
+#[derive(Serialize, Deserialize)]
+pub struct Reply {
+    /// What the operation gave.
+    pub outcome: Outcome,
+    /// What there was to see after it, with the world at rest.
+    pub seen: Observation,
+}
+
+/// Descriptors to look at, and actors that are under way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Look {
+    /// The descriptors.
+    pub fds: Vec<i32>,
+    /// The actors.
+    pub busy: Vec<u8>,
 }
 
 /// To the first process of a world, which never blocks.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Request {
-    /// Make an actor.
-    Spawn(u8),
-    /// Look at these descriptors, and at these actors, which are under way.
-    Observe { fds: Vec<i32>, busy: Vec<u8> },
+    /// Look, and bury the dead.
+    Observe(Look),
     /// Interrupt an actor.
     Interrupt(u8),
+    /// Begin anew: other actors, other mounts, no descriptors.
+    Reset,
 }
 
-/// From the first process.
+/// What there is to see in a world.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Observation {
-    /// For each descriptor: events, bytes to read, bytes to write.
-    pub fds: Vec<(i32, i16, i32, i32)>,
+    /// For each descriptor: events, bytes to read.
+    pub fds: Vec<(i32, i16, i32)>,
     /// The actors' states, as in `/proc/PID/stat`.
     pub states: Vec<(u8, char)>,
     /// Who ended: process id, wait status.

@@ -19,6 +19,8 @@ pub struct ActorState {
     pub started: AtomicU32,
     /// The number of the last command that it answered.
     pub done: AtomicU32,
+    /// The number of the last command that was seen to block: nobody waits for what its actor sees after it.
+    pub blocked: AtomicU32,
     /// How often each signal was caught.
     signals: SignalCounts,
 }
@@ -104,11 +106,16 @@ pub fn count_signals(shared: Shared, slot: usize) {
         {
             continue;
         }
-        // SAFETY: the handler uses atomics only.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = caught as extern "C" fn(libc::c_int) as usize;
-            libc::sigaction(signal, &action, std::ptr::null_mut());
-        }
+        catch(signal);
+    }
+}
+
+/// Counts a signal that can be caught.
+pub fn catch(signal: libc::c_int) -> libc::c_int {
+    // SAFETY: the handler uses atomics only.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = caught as extern "C" fn(libc::c_int) as usize;
+        libc::sigaction(signal, &action, std::ptr::null_mut())
     }
 }
