@@ -33,7 +33,7 @@ _LEFT_OUT = (
     "sound/*.[chS]",
     "tools/perf/*",
     "tools/testing/[!s]*",
-    "tools/testing/selftests/[!fk]*",
+    "tools/testing/selftests/[!fkt]*",
 )
 _ESSENTIAL = (
     "build/.config",
@@ -52,7 +52,7 @@ class Kdir:
         self._root = root
         self._kernel = kernel
         key = digest(_VERSION, _LEFT_OUT, root.entry.key, kernel.choice.version)
-        self.entry = Entry("kdir", kernel.choice.release, key)
+        self.entry = Entry("kdir", f"{kernel.choice.suites[0]}-{kernel.choice.release}", key)
         self.source = self.entry.path / "source"
         self.path = self.entry.path / "build"
 
