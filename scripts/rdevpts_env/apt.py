@@ -28,9 +28,11 @@ class Package:
 class Apt:
     """The archive, as seen with the suites of one Debian release."""
 
-    def __init__(self, suites: tuple[str, ...]) -> None:
+    def __init__(self, suites: tuple[str, ...], kind: str = "deb") -> None:
+        """`kind` is deb, for binary packages, or deb-src, for source packages."""
         self.suites = suites
-        self._dir = paths.cache() / "apt" / suites[0]
+        self._kind = kind
+        self._dir = paths.cache() / "apt" / (suites[0] if kind == "deb" else f"{suites[0]}-{kind}")
         self._log = paths.logs() / "apt.log"
 
     @property
@@ -40,12 +42,12 @@ class Apt:
 
     def sources(self) -> list[str]:
         """The sources in apt's one-line format."""
-        return [f"deb {self.mirror} {suite} main" for suite in self.suites]
+        return [f"{self._kind} {self.mirror} {suite} main" for suite in self.suites]
 
     def _environment(self) -> dict[str, str]:
         for sub in ("state/lists/partial", "cache/archives/partial"):
             (self._dir / sub).mkdir(parents=True, exist_ok=True)
-        signed = [line.replace("deb ", f"deb [arch=amd64 signed-by={host.KEYRING}] ", 1) for line in self.sources()]
+        signed = [line.replace(" ", f" [arch=amd64 signed-by={host.KEYRING}] ", 1) for line in self.sources()]
         (self._dir / "sources.list").write_text("\n".join(signed) + "\n", encoding="utf-8")
         (self._dir / "status").touch()
         options = {
@@ -101,3 +103,11 @@ class Apt:
         into.mkdir(parents=True, exist_ok=True)
         names = [f"{package.name}={package.version}" for package in packages]
         self._apt_get("fetching the kernel packages", "download", *names, cwd=into)
+
+    def fetch_source(self, name: str, part: str, into: Path) -> None:
+        """Fetch one part of a source package (`--tar-only`: upstream's, `--diff-only`: Debian's), verified, into a
+        directory."""
+        if not any((self._dir / "state/lists").glob("*_Sources*")):
+            self.update()
+        into.mkdir(parents=True, exist_ok=True)
+        self._apt_get(f"fetching the source of {name}", "source", "--download-only", part, name, cwd=into)

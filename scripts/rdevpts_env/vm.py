@@ -83,6 +83,7 @@ class Machine:
         remove_tree(self.share)
         (self.share / "out").mkdir(parents=True)
         shutil.copytree(GUEST, self.share, dirs_exist_ok=True)
+        self._shown: list[tuple[Path, str]] = []
 
     def put(self, source: Path, name: str) -> None:
         """Put a file or a directory into the share."""
@@ -92,6 +93,11 @@ class Machine:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copy(source, target)
+
+    def show(self, source: Path, name: str) -> None:
+        """Let a directory be seen in the share, read-only, without a copy."""
+        (self.share / name).mkdir()
+        self._shown.append((source, name))
 
     def write(self, name: str, text: str) -> None:
         """Put a file with this text into the share."""
@@ -127,6 +133,7 @@ class Machine:
             "--ro-bind", str((self.root or self.setup.root).path), str(view),
             "--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"),
             "--bind", str(self.share), str(share),
+            *(word for source, name in self._shown for word in ("--ro-bind", str(source), str(share / name))),
             "--ro-bind", str(kernel.image), "/vm/vmlinuz",
             "--bind", str(self._output), "/vm/output",
         ]
