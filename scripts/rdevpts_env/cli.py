@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import accel, cache, demo, differential, editor, paths, setup, testing
 from .build import Builder
+from .conformance import run
 from .fail import Fail
 from .progress import Step, say
 from .vm import Machine
@@ -98,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("test", lambda args: testing.run(args.jobs), "every test")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the VM jobs whose names fit")
     add("differential", lambda _args: differential.run(), "the long run of the differential tester")
+    command = add("conformance", lambda args: run.conformance(args.suite, args.rounds), "other people's test suites")
+    command.add_argument("--suite", default=os.environ.get("SUITE") or "*", help="only the suites whose names fit")
+    command.add_argument("--rounds", type=int, default=run.ROUNDS, help="how often to run at most what differs")
     add("shell", _shell, "a prompt in a virtual machine with rdevpts on /dev/pts")
     add("forget", _forget, "remove the cache")
     command = add("make", _make, "run targets of the Makefile in the Debian root")

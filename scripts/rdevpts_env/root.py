@@ -30,11 +30,14 @@ _GUEST = """
     bsdutils busybox-static inotify-tools iproute2 openssh-client openssh-server procps qemu-system-x86 tmux util-linux
     virtiofsd
 """.split()
-# What runs in the virtual machine for jobs that say `# root: guest`.
+# What runs in the virtual machine for jobs that say `# root: guest`; and, from `bc` on, what other projects' suites want there
+# or are built with (see conformance).
 _PROGRAMS = """
     bash bsdextrautils bsdutils busybox-static crun expect iproute2 kmod login openssh-client openssh-server passwd podman
     procps python3 python3-pexpect runc screen socat stress-ng libpython3.13-testsuite sudo systemd systemd-container tcl
     tmux util-linux uidmap vim-tiny
+    bc build-essential libcap-dev libexpect-perl libio-pty-perl libncurses-dev perl pkg-config python3-ptyprocess
+    python3-pytest ruby strace zsh
 """.split()
 # Made in the root so that the guest, which sees it read-only, finds a place to mount something.
 _MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
@@ -173,7 +176,7 @@ class Guest(Root):
     """The larger user space for the virtual machine; made when the first job wants it."""
 
     essential = ("usr/bin/bash", "usr/bin/python3", "usr/sbin/sshd", "usr/bin/podman")
-    size = 1.5
+    size = 2.0
 
     def __init__(self, apt: Apt) -> None:
         super().__init__(apt, "guest", _PROGRAMS)
