@@ -11,9 +11,6 @@ from .progress import run_logged
 from .root import environment
 from .setup import Setup
 
-# The kernel's selftest, and the copy of it that mounts rdevpts where the original mounts devpts.
-SELFTESTS = ("devpts_pts", "rdevpts_pts")
-
 
 class Builder:
     """Builds for one set-up. Sources are writable inside for Cargo.lock alone; products go to build/."""
@@ -50,18 +47,3 @@ class Builder:
     def jobs(self) -> str:
         """As many processes as there are processors."""
         return f"-j{os.cpu_count() or 1}"
-
-    def selftest_script(self) -> str:
-        """Builds the kernel's devpts_pts from its own source, for devpts and for rdevpts."""
-        tests = self.setup.kdir.source / "tools/testing/selftests"
-        source = tests / "filesystems/devpts_pts.c"
-        out = self.products / "selftests"
-        compile_ = f"{self.setup.kernel.compiler} -O2 -Wall -I'{tests}' -o"
-        return f"""
-            mkdir -p '{out}'
-            {compile_} '{out}/devpts_pts' '{source}'
-            sed 's/mount("devpts", mntpoint, "devpts"/mount("rdevpts", mntpoint, "rdevpts"/' '{source}' \
-                >'{out}/rdevpts_pts.c'
-            ! cmp -s '{source}' '{out}/rdevpts_pts.c'
-            {compile_} '{out}/rdevpts_pts' '{out}/rdevpts_pts.c'
-        """

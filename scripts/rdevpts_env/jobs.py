@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import paths
-from .build import SELFTESTS, Builder
+from .build import Builder
 from .fail import Fail
 from .root import Root
 from .tally import Tally, TapReader
@@ -86,8 +86,6 @@ def supplies(builder: Builder) -> dict[str, Path]:
         "rdevpts.ko": builder.products / "rdevpts.ko",
         "racypts.ko": builder.products / "racypts" / "racypts.ko",
     }
-    for name in SELFTESTS:
-        found[f"bin/{name}"] = builder.products / "selftests" / name
     if builder.programs.is_dir():
         for path in sorted(builder.programs.iterdir()):
             if path.is_file() and os.access(path, os.X_OK):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make test`: build, checks on the host, and the jobs in the virtual machine."""
 
+import fnmatch
 import re
 import time
 
 from . import accel, jobs, paths, setup
 from .build import Builder
+from .conformance import run as conformance
 from .fail import explain
 from .tally import Tally, TapReader
 
@@ -76,20 +78,24 @@ def run(pattern: str) -> int:
     built = _step(tally, builder, "build of the module, without a panic path", builder.make("modules"))
     _step(tally, builder, "build of the control module", builder.make("racypts"))
     _step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
-    _step(tally, builder, "build of the kernel's selftest", ["sh", "-ec", builder.selftest_script()])
     if everything:
         _step(tally, builder, "clippy", builder.make("clippy"))
         _step(tally, builder, "format", builder.make("fmt-check"))
+        _step(tally, builder, "tests of what reads other people's suites",
+              ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", "tests/conformance"])
         _cargo_test(tally, builder)
         _compile_fail(tally, builder)
 
     chosen = jobs.find(pattern)
-    if not chosen:
+    suites = fnmatch.fnmatchcase("conformance", pattern)
+    if not chosen and not suites:
         tally.bad("jobs", f"none in {jobs.shown(jobs.DIRECTORY)} fits {pattern}")
-    how = accel.choose(ready) if chosen else "tcg"
+    how = accel.choose(ready) if chosen or suites else "tcg"
     print(f"# virtual machine: {how}", flush=True)
     for job in chosen:
         jobs.run(job, builder, how, tally)
+    if suites:
+        conformance.short(builder, how, tally)
 
     if tally.failures:
         print(f"\nfailed (logs in {jobs.shown(paths.LOGS)}):")
