@@ -68,3 +68,13 @@ pub fn mountinfo(target: &Target, line: &str) -> String {
         last.join(" ")
     )
 }
+
+/// The name of the file system, in what the kernel says of mounts.
+pub fn fstype(target: &Target, text: &str) -> String {
+    text.split_inclusive(|c: char| !c.is_ascii_alphanumeric())
+        .map(|word| match word.strip_prefix(target.fstype.as_str()) {
+            Some(rest) if rest.len() <= 1 => format!("FSTYPE{rest}"),
+            _ => word.to_owned(),
+        })
+        .collect()
+}

@@ -34,6 +34,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Files", 2),
             ("Tree", 1),
             ("Events", 3),
+            ("Contexts", 0),
+            ("Jobs", 1),
         ],
     ),
     (
@@ -46,6 +48,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Tree", 0),
             ("Files", 3),
             ("Events", 2),
+            ("Contexts", 0),
+            ("Jobs", 1),
         ],
     ),
     (
@@ -58,6 +62,7 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Termios", 6),
             ("Tree", 0),
             ("Files", 3),
+            ("Contexts", 0),
         ],
     ),
     (
@@ -70,6 +75,7 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Data", 4),
             ("Termios", 2),
             ("Events", 4),
+            ("Contexts", 1),
         ],
     ),
     (
@@ -82,6 +88,7 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Files", 5),
             ("Tree", 0),
             ("Termios", 3),
+            ("Contexts", 0),
         ],
     ),
     (
@@ -93,6 +100,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Tree", 0),
             ("Termios", 5),
             ("Mounts", 0),
+            ("Jobs", 15),
+            ("Contexts", 0),
         ],
     ),
     (
@@ -105,6 +114,8 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Termios", 1),
             ("Events", 1),
             ("Sessions", 0),
+            ("Contexts", 15),
+            ("Jobs", 1),
         ],
     ),
     (
@@ -117,6 +128,21 @@ const THEMES: &[(&str, &[(&str, u32)])] = &[
             ("Data", 2),
             ("Termios", 1),
             ("Events", 1),
+            ("Contexts", 2),
+        ],
+    ),
+    (
+        "watching the directory",
+        &[
+            ("Inotify", 25),
+            ("Files", 12),
+            ("Tree", 6),
+            ("Data", 6),
+            ("Mounts", 1),
+            ("Contexts", 1),
+            ("Termios", 1),
+            ("Events", 1),
+            ("Jobs", 2),
         ],
     ),
 ];

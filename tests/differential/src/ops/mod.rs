@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The operations, by family.
 
+pub mod calls;
+mod child;
+mod context;
+pub mod contexts;
 pub mod control;
 pub mod data;
 pub mod files;
 pub mod flags;
+pub mod inotify;
+mod job;
+pub mod jobs;
+mod limits;
 pub mod mounts;
 pub mod poll;
+mod refused;
 pub mod session;
 pub mod termios;
 pub mod tree;
@@ -143,4 +152,8 @@ families! {
     Tree(tree::Tree),
     Mounts(mounts::Mounts),
     Sessions(session::Sessions),
+    Jobs(jobs::Jobs),
+    Contexts(contexts::Contexts),
+    Inotify(inotify::Inotify),
+    Calls(calls::Calls),
 }

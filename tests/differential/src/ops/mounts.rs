@@ -34,7 +34,7 @@ pub enum Mounts {
 }
 
 /// Options, good and bad.
-fn options() -> BoxedStrategy<String> {
+pub fn options() -> BoxedStrategy<String> {
     let good = prop::sample::select(vec![
         "mode=620",
         "mode=0600",
