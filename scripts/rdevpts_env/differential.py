@@ -46,7 +46,8 @@ def run() -> int:
     machine.put(builder.programs / "rdevpts-differential", "bin/rdevpts-differential")
     machine.env["FSTYPE"] = "none"
     machine.script("insmod /rdevpts/rdevpts.ko || exit\n"
-                   f"exec /rdevpts/bin/rdevpts-differential {arguments} --save /rdevpts/out\n")
+                   f"exec /rdevpts/bin/rdevpts-differential {arguments} --real-time-workers "
+                   "--save /rdevpts/out\n")
     outcome = machine.run(on_line=lambda line: print(line, flush=True))
     print(f"# {outcome}, {outcome.seconds:.0f} s; kernel log {jobs.shown(outcome.console)}", flush=True)
     return 0 if outcome.ok else 1

@@ -30,6 +30,8 @@ const A_MOMENT: u8 = 1;
 pub struct Step {
     /// Who does it: modulo the actors that are free.
     pub actor: u16,
+    /// What it makes is known by this number.
+    pub token: u16,
     /// What.
     pub op: Op,
 }
@@ -121,15 +123,16 @@ impl<'a> Lockstep<'a> {
     /// One step; says what is different, if anything.
     fn step(&mut self, step: &Step) -> Result<Option<String>> {
         let mut op = step.op.clone();
+        self.model.token = step.token;
         if op.opens() && self.model.crowded() {
             op = Op::Files(Files::Close {
-                fd: Fd::Pick(Class::Any, step.actor),
+                fd: Fd::Pick(Class::Any, step.token),
             });
         }
         if op.resolve(&self.model).is_none() {
             op = match op {
                 Op::Events(_) if !self.model.watched(0).is_empty() => Op::Events(Events::Epoll),
-                _ => Op::Files(self.model.opener(step.actor)),
+                _ => Op::Files(self.model.opener(step.token)),
             };
             if op.resolve(&self.model).is_none() {
                 self.stats.skipped += 1;

@@ -25,7 +25,7 @@ use clap::Parser;
 use lockstep::Step;
 use run::{Finding, Runner};
 use stats::Stats;
-use world::Target;
+use world::{Target, Workers};
 
 /// Command line.
 #[derive(Parser)]
@@ -52,6 +52,9 @@ struct Args {
     /// Operations in a case.
     #[arg(long, default_value_t = 200)]
     ops: usize,
+    /// Make the kernel's unbound workers real-time: for a virtual machine of its own.
+    #[arg(long)]
+    real_time_workers: bool,
     /// Seconds that the worlds may take to come to the same rest.
     #[arg(long, default_value_t = 20)]
     patience: u64,
@@ -106,7 +109,7 @@ fn run(args: &Args) -> Result<bool> {
         .collect::<Result<Vec<u64>>>()?;
     if args.print {
         for first in seeds {
-            let mut runner = plan::runner(first, args.shrinks);
+            let mut runner = plan::runner(first);
             for step in plan::flatten(&plan::tree(first, args.ops, &mut runner)?.current()) {
                 println!("{} {:?}", step.actor, step.op);
             }
@@ -119,6 +122,7 @@ fn run(args: &Args) -> Result<bool> {
     let targets = [Target::new(&args.left)?, Target::new(&args.right)?];
     let mut runner = Runner {
         idle: [targets[0].ptys()?, targets[1].ptys()?],
+        workers: args.real_time_workers.then(Workers::default),
         worlds: None,
         targets,
         patience: Duration::from_secs(args.patience),

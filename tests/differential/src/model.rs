@@ -33,6 +33,8 @@ pub struct Open {
     pub kind: Kind,
     /// Whether there was something to read when last looked at.
     pub readable: bool,
+    /// A number of the step that made it.
+    token: u16,
 }
 
 /// More descriptors than this, and what would open one more closes one.
@@ -43,19 +45,20 @@ pub const CROWD: usize = 10;
 pub struct Model {
     /// The descriptors that the case opened.
     pub fds: BTreeMap<i32, Open>,
+    /// A number of the step under way.
+    pub token: u16,
 }
 
 impl Model {
     /// Notes a descriptor.
     pub fn opened(&mut self, fd: i64, kind: Kind) {
         if let Ok(fd) = i32::try_from(fd) {
-            self.fds.insert(
-                fd,
-                Open {
-                    kind,
-                    readable: false,
-                },
-            );
+            let open = Open {
+                kind,
+                readable: false,
+                token: self.token,
+            };
+            self.fds.insert(fd, open);
         }
     }
 
@@ -113,7 +116,8 @@ impl Model {
         }
     }
 
-    /// The `n`th descriptor of a class.
+    /// The descriptor of a class whose token is next to `n`: which one that is does not depend on the others, so that a case
+    /// means the same without the steps that made them.
     pub fn pick_fd(&self, class: Class, n: u16) -> Option<i32> {
         let fits = |open: &Open| match class {
             Class::Any => true,
@@ -124,31 +128,23 @@ impl Model {
             Class::Epoll => open.kind == Kind::Epoll,
             Class::Inotify => open.kind == Kind::Inotify,
         };
-        let found: Vec<i32> = self
-            .fds
-            .iter()
-            .filter(|(_, open)| fits(open))
-            .map(|(fd, _)| *fd)
-            .collect();
-        match (found.is_empty(), class) {
-            (false, _) => Some(found[usize::from(n) % found.len()]),
-            (true, Class::Readable) => self.pick_fd(Class::Tty, n),
-            (true, _) => None,
+        let fds = self.fds.iter().filter(|(_, open)| fits(open));
+        let found = fds
+            .min_by_key(|(_, open)| open.token.wrapping_sub(n))
+            .map(|(fd, _)| *fd);
+        match class {
+            Class::Readable => found.or_else(|| self.pick_fd(Class::Tty, n)),
+            _ => found,
         }
     }
 
-    /// The path of the `n`th slave whose master is open.
+    /// The path of the slave of a master that is open, chosen likewise.
     pub fn pick_slave(&self, n: u16) -> Option<String> {
-        let found: Vec<_> = self
-            .fds
-            .values()
-            .filter_map(|open| match open.kind {
-                Kind::Master(mount, index) => Some((mount, index)),
-                _ => None,
-            })
-            .collect();
-        let (mount, index) = found.get(usize::from(n) % found.len().max(1))?;
-        Some(format!("{}/{index}", mount_point(*mount)))
+        let master = self.pick_fd(Class::Master, n)?;
+        match self.fds.get(&master)?.kind {
+            Kind::Master(mount, index) => Some(format!("{}/{index}", mount_point(mount))),
+            _ => None,
+        }
     }
 
     /// The mount point of the `n`th mount; the first is chosen most.

@@ -4,11 +4,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use proptest::strategy::ValueTree;
 
 use crate::lockstep::{Difference, Lockstep, Step};
-use crate::plan;
+use crate::plan::{self, Case};
 use crate::stats::Stats;
-use crate::world::{Target, World};
+use crate::world::{Target, Workers, World};
 
 /// How cases are run.
 pub struct Runner {
@@ -16,6 +17,8 @@ pub struct Runner {
     pub targets: [Target; 2],
     /// How many ptys there are when no case runs.
     pub idle: [u32; 2],
+    /// The kernel's workers, where they may be made real-time.
+    pub workers: Option<Workers>,
     /// Worlds that are as they were at first.
     pub worlds: Option<[World; 2]>,
     /// How long the worlds may take to come to the same rest.
@@ -43,7 +46,7 @@ pub struct Finding {
 /// How often a case that showed a difference is run again.
 const AGAIN: u32 = 3;
 /// While shrinking, the worlds have less time to come to rest.
-const HASTE: Duration = Duration::from_secs(2);
+const HASTE: Duration = Duration::from_millis(500);
 
 impl Runner {
     /// Runs a case.
@@ -57,6 +60,9 @@ impl Runner {
             Some(worlds) => worlds,
             None => [World::new(&self.targets[0])?, World::new(&self.targets[1])?],
         };
+        if let Some(workers) = &mut self.workers {
+            workers.raise()?;
+        }
         let found = Lockstep::new(&mut worlds, stats, patience).run(steps)?;
         if found.is_some() {
             // The next case gets worlds that know nothing of this one.
@@ -85,7 +91,7 @@ impl Runner {
 
     /// Runs the case of a seed; if it shows a difference, looks for the smallest that does.
     pub fn seed(&mut self, seed: u64, ops: usize, stats: &mut Stats) -> Result<Option<Finding>> {
-        let mut runner = plan::runner(seed, self.shrinks);
+        let mut runner = plan::runner(seed);
         let mut tree = plan::tree(seed, ops, &mut runner)?;
         let steps = plan::flatten(&tree.current());
         let Some(mut difference) = self.case(&steps, stats, self.patience)? else {
@@ -97,18 +103,16 @@ impl Runner {
             again += u32::from(self.case(&steps, &mut other, self.patience)?.is_some());
         }
         let mut smallest = steps;
-        let (mut shrinks, begin) = (0, Instant::now());
-        let mut more = again > 0 && tree.simplify();
-        while more && shrinks < self.shrinks && begin.elapsed() < self.shrink_time {
-            shrinks += 1;
-            let steps = plan::flatten(&tree.current());
-            more = match self.case(&steps, &mut other, HASTE.min(self.patience))? {
-                Some(found) => {
+        let mut shrinks = 0;
+        if again > 0 {
+            let (most, end) = (self.shrinks, Instant::now() + self.shrink_time);
+            shrinks = shrink(&mut *tree, most, end, |steps| {
+                let found = self.case(&steps, &mut other, HASTE.min(self.patience))?;
+                Ok(found.is_some_and(|found| {
                     (smallest, difference) = (steps, found);
-                    tree.simplify()
-                }
-                None => tree.complicate(),
-            };
+                    true
+                }))
+            })?;
         }
         // What comes after the step that shows it does not matter.
         smallest.truncate(difference.step + 1);
@@ -119,5 +123,68 @@ impl Runner {
             again: (AGAIN, again),
             shrinks,
         }))
+    }
+}
+
+/// Tries smaller and smaller cases, until none fails or it is enough: how often it called `fails`.
+fn shrink(
+    tree: &mut dyn ValueTree<Value = Case>,
+    most: u32,
+    end: Instant,
+    mut fails: impl FnMut(Vec<Step>) -> Result<bool>,
+) -> Result<u32> {
+    let mut tried = 0;
+    let mut more = tree.simplify();
+    while more && tried < most && Instant::now() < end {
+        tried += 1;
+        more = match fails(plan::flatten(&tree.current()))? {
+            true => tree.simplify(),
+            false => tree.complicate(),
+        };
+    }
+    Ok(tried)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::control::Control;
+    use crate::ops::data::Data;
+    use crate::ops::Op;
+
+    /// A case that "fails" wherever something is written and a flush comes after it is cut down to these two.
+    #[test]
+    fn finds_the_smallest_case() -> Result<()> {
+        let fails = |steps: &[Step]| {
+            let wrote = steps
+                .iter()
+                .position(|step| matches!(step.op, Op::Data(Data::Write { .. })));
+            let flushed = |step: &Step| matches!(step.op, Op::Control(Control::Flush { .. }));
+            wrote.is_some_and(|n| steps[n..].iter().any(flushed))
+        };
+        let mut found = 0;
+        for seed in 0..60 {
+            let mut tree = plan::tree(seed, 200, &mut plan::runner(seed))?;
+            if !fails(&plan::flatten(&tree.current())) {
+                continue;
+            }
+            found += 1;
+            let mut smallest = Vec::new();
+            let end = Instant::now() + Duration::from_secs(60);
+            let tried = shrink(&mut *tree, 100_000, end, |steps| {
+                let bad = fails(&steps);
+                if bad {
+                    smallest = steps;
+                }
+                Ok(bad)
+            })?;
+            assert_eq!(
+                smallest.len(),
+                2,
+                "seed {seed}, {tried} tries: {smallest:?}"
+            );
+        }
+        assert!(found > 10, "only {found} seeds had such a case");
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! How an operation names what it works on.
 //!
-//! A generated operation holds random numbers, which are taken modulo what exists when its turn comes: so that every
+//! A generated operation holds random numbers, which choose among what exists when its turn comes: so that every
 //! sub-sequence of a case is a case, and shrinking works. [`Model`] turns them into the real thing just before the
 //! operation is sent to both worlds.
 
@@ -34,7 +34,7 @@ pub enum Class {
 /// A descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fd {
-    /// One of this class, by number modulo how many there are.
+    /// The one of this class that is next to the number.
     Pick(Class, u16),
     /// This number.
     Is(i32),
@@ -68,14 +68,17 @@ impl Fd {
 
     /// Descriptors of this class.
     pub fn of(class: Class) -> BoxedStrategy<Self> {
-        any::<u16>().prop_map(move |n| Self::Pick(class, n)).boxed()
+        any::<u16>()
+            .no_shrink()
+            .prop_map(move |n| Self::Pick(class, n))
+            .boxed()
     }
 
     /// Mostly of this class, now and then of any, rarely a bad one.
     pub fn mostly(class: Class) -> BoxedStrategy<Self> {
         prop_oneof![
-            60 => any::<u16>().prop_map(move |n| Self::Pick(class, n)),
-            3 => any::<u16>().prop_map(|n| Self::Pick(Class::Any, n)),
+            60 => any::<u16>().no_shrink().prop_map(move |n| Self::Pick(class, n)),
+            3 => any::<u16>().no_shrink().prop_map(|n| Self::Pick(Class::Any, n)),
             1 => prop_oneof![Just(-1), Just(77), Just(i32::MAX)].prop_map(Self::Is),
         ]
         .boxed()
@@ -138,7 +141,7 @@ impl Name {
     /// Slaves that exist, mostly.
     pub fn slave() -> BoxedStrategy<Self> {
         prop_oneof![
-            12 => any::<u16>().prop_map(Self::Slave),
+            12 => any::<u16>().no_shrink().prop_map(Self::Slave),
             1 => any::<(u16, u16)>().prop_map(|(m, n)| Self::Index(m, n)),
         ]
         .boxed()
@@ -157,7 +160,7 @@ impl Name {
             "4294967296",
         ]);
         prop_oneof![
-            6 => any::<u16>().prop_map(Self::Slave),
+            6 => any::<u16>().no_shrink().prop_map(Self::Slave),
             2 => any::<u16>().prop_map(Self::Ptmx),
             2 => any::<u16>().prop_map(Self::Root),
             2 => any::<(u16, u16)>().prop_map(|(m, n)| Self::Index(m, n)),

@@ -10,4 +10,4 @@
 # needs: bin/rdevpts-differential
 
 insmod /rdevpts/rdevpts.ko || exit
-exec /rdevpts/bin/rdevpts-differential --seed 1 --seed clock --seconds 600 --save /rdevpts/out
+exec /rdevpts/bin/rdevpts-differential --seed 1 --seed clock --seconds 600 --real-time-workers --save /rdevpts/out

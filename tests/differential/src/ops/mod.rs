@@ -87,7 +87,7 @@ macro_rules! families {
 
         impl Op {
             /// What to generate: each family by `weight`, which is given its name.
-            pub fn strategy(weight: impl Fn(&str) -> u32) -> BoxedStrategy<Self> {
+            pub fn strategy(mut weight: impl FnMut(&str) -> u32) -> BoxedStrategy<Self> {
                 let mut all = Vec::new();
                 $(
                     let weight_of = weight(stringify!($family));

@@ -7,6 +7,7 @@ mod actor;
 mod proto;
 mod shared;
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
@@ -103,16 +104,55 @@ pub struct World {
 /// Sets this process's scheduling policy.
 ///
 /// All is on one processor, and the policies decide what runs. The actors are real-time: each runs until it blocks or is done,
-/// so that the order of events does not depend on the speed of the machine. Kernel threads come next, as ever. The driver and
-/// the first processes are idle tasks: they run when all else has nothing left to do, which is when a step is over.
+/// so that the order of events does not depend on the speed of the machine. Kernel threads come next ([`Workers`]). The driver
+/// and the first processes are idle tasks: they run when all else has nothing left to do, which is when a step is over.
 pub fn schedule(policy: libc::c_int) -> Result<()> {
+    set_policy(0, policy, 2)
+}
+
+fn set_policy(pid: libc::pid_t, policy: libc::c_int, real_time: libc::c_int) -> Result<()> {
     let param = libc::sched_param {
-        sched_priority: i32::from(policy == libc::SCHED_FIFO),
+        sched_priority: if policy == libc::SCHED_FIFO {
+            real_time
+        } else {
+            0
+        },
     };
     // SAFETY: a plain value.
-    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &param) })
+    Errno::result(unsafe { libc::sched_setscheduler(pid, policy, &param) })
         .context("sched_setscheduler")?;
     Ok(())
+}
+
+/// The kernel threads that carry data from one end to the other.
+///
+/// Made real-time, below the actors, they do not preempt each other: what one drops (the echo of an interrupt character drops
+/// output) then does not depend on how far another had come, that is on a tick of the clock.
+#[derive(Default)]
+pub struct Workers(BTreeSet<libc::pid_t>);
+
+impl Workers {
+    /// Makes those real-time that have come up since the last call.
+    pub fn raise(&mut self) -> Result<()> {
+        for entry in std::fs::read_dir("/proc").context("/proc")? {
+            let Some(pid) = entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
+            if !self.0.insert(pid) {
+                continue;
+            }
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if comm.starts_with("kworker/u") {
+                // It may be gone by now.
+                let _ = set_policy(pid, libc::SCHED_FIFO, 1);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl World {
