@@ -11,7 +11,7 @@ use crate::{
     model::{index, limits, options::Options},
     pair::Slot,
     slave::Slave,
-    tty::PtyDriver,
+    tty::{self, PtyDriver},
     vfs::{
         sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType,
         Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,
@@ -43,6 +43,10 @@ static RDEVPTS: FileSystemType<Instance> = FileSystemType::new();
 const PTMX_DEVICE: Option<Device> = Device::new(5, 2);
 const PTMX_INO: u64 = 2;
 const PTMX_NAME: &CStr = c"ptmx";
+
+/// `UNIX98_PTY_SLAVE_MAJOR` of `include/uapi/linux/major.h`: the rules of device cgroups and many programs know slaves
+/// by it. The nodes lead to our terminals all the same, not to those of the C driver.
+pub(crate) const SLAVE_MAJOR: u16 = 136;
 
 /// The sysctl `max`: how many ptys there may be in all mounts together.
 static MAX: Atomic<i32> = Atomic::new(limits::DEFAULT_MAX);
@@ -260,7 +264,7 @@ impl Instance {
         let slave = CharDevice {
             ino: index::slave_ino(index),
             mode: options.mode(),
-            device: Device::new(instance.data.pty.slave_major(), index).ok_or(EINVAL)?,
+            device: Device::new(SLAVE_MAJOR.into(), index).ok_or(EINVAL)?,
             owner: Owner {
                 uid: options
                     .uid()
@@ -269,7 +273,7 @@ impl Instance {
                     .gid()
                     .map_or(current.gid, |val| Kgid::from_raw(kgid_t { val })),
             },
-            fops: None,
+            fops: Some(tty::slave_fops::<Slave>()),
         };
         let inode = NewInode::chrdev(instance, slave, Some(node))?;
 

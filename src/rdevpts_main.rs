@@ -50,6 +50,7 @@ impl kernel::Module for Rdevpts {
             slave: c"rdevpts_slave",
             nursery: c"rdevpts_nursery",
             lines: model::index::NR_PTY_MAX,
+            slave_major: instance::SLAVE_MAJOR,
         };
         let pty = Arc::pin_init(tty::PtyDriver::new(names, module), GFP_KERNEL)?;
         let sysctls = instance::register_sysctls()?;

@@ -9,8 +9,8 @@ use crate::{
     end,
     instance::Instance,
     pair::Pair,
-    tty::{self, End, Flag, PtyEnd, Termios, Tty},
-    vfs,
+    tty::{self, End, Flag, OpeningFile, PtyEnd, Termios, Tty},
+    vfs::{self, ActiveSuper, SuperBlock},
 };
 use kernel::{fs::File, prelude::*, sync::aref::ARef};
 
@@ -100,5 +100,10 @@ impl tty::Slave for Slave {
     /// Only the node of a mount of ours leads to a terminal: one that somebody made with `mknod` does not.
     fn lookup(file: &File) -> Result<ARef<Tty>> {
         vfs::node_of_file::<Instance>(file).ok_or(EIO)?.slave()
+    }
+
+    fn open_file(opening: OpeningFile<'_>) -> Result {
+        let mount = ActiveSuper::from(SuperBlock::<Instance>::of_file(opening.file()).ok_or(EIO)?);
+        mount.pty().open_slave(opening)
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Config {
     pub(super) ops: &'static bindings::tty_operations,
 }
 
-/// A driver, not registered yet.
+/// A driver that is not registered (yet).
 ///
 /// # Invariants
 ///
@@ -75,6 +75,12 @@ impl Unregistered {
     pub(super) unsafe fn set_state(&self, state: *mut c_void) {
         // SAFETY: The driver is ours alone until it is registered.
         unsafe { (*self.0.as_ptr()).driver_state = state };
+    }
+
+    /// Lets its terminals have device numbers of this major, from minor 0 on, without being registered for them.
+    pub(super) fn set_major(&self, major: u16) {
+        // SAFETY: The driver is ours alone: it has no terminals yet.
+        unsafe { (*self.0.as_ptr()).major = major.into() };
     }
 
     /// The C object.
@@ -123,12 +129,6 @@ impl Driver {
             (((*self.as_ptr()).major as u32) << bindings::MINORBITS)
                 | (*self.as_ptr()).minor_start as u32
         }
-    }
-
-    /// The major number.
-    pub(super) fn major(&self) -> u32 {
-        // SAFETY: As in `first_dev`.
-        unsafe { (*self.as_ptr()).major as u32 }
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of masters: the tty core's `file_operations` with some of its entries replaced.
+//! The files of masters: the tty core's `file_operations` with some of its entries replaced. And files of either end that
+//! are being opened.
 //!
 //! The C driver does the same with `tty_default_fops()`, which is not exported; a registered driver's character device
 //! carries the same table.
@@ -89,7 +90,7 @@ impl CoreFops {
     }
 }
 
-/// A master's file that `open(2)` is making and the tty core does not know yet.
+/// A file that `open(2)` is making and the tty core does not know yet.
 #[must_use]
 pub(crate) struct OpeningFile<'a> {
     file: *mut bindings::file,
@@ -98,9 +99,41 @@ pub(crate) struct OpeningFile<'a> {
 }
 
 impl<'a> OpeningFile<'a> {
+    /// # Safety
+    ///
+    /// `file` must be valid for `'a`, not visible to anybody else, and this task in the `open` operation of its node.
+    pub(super) unsafe fn from_raw(file: *mut bindings::file) -> Self {
+        Self {
+            file,
+            _borrow: PhantomData,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Gives the file the operations that files of `driver` have, and opens it by them, as `chrdev_open()` does for who
+    /// opens a device by its number.
+    ///
+    /// # Errors
+    ///
+    /// Any of the operation's.
+    ///
+    /// # Safety
+    ///
+    /// `driver` was registered with `TTY_DRIVER_DYNAMIC_ALLOC`; `inode` does for its `open`, which is the tty core's or
+    /// calls that: `i_rdev` is read.
+    pub(super) unsafe fn open_as(self, driver: &Driver, inode: *mut bindings::inode) -> Result {
+        let core = CoreFops::of(driver)?;
+        // SAFETY: The file is ours, and the table static. The operations that it had, of a node of ours, have no owner to
+        // be given up; no more have these. The rest is the caller's promise.
+        unsafe {
+            (*self.file).f_op = core.0;
+            core.open(inode, self.file)
+        }
+    }
+
     /// The file.
     pub(crate) fn file(&self) -> &File {
-        // SAFETY: The file is valid for `'a` (see `MasterFops::open`); nobody else has it yet, so no `fdget_pos()`.
+        // SAFETY: The file is valid for `'a` (see `from_raw`); nobody else has it yet, so no `fdget_pos()`.
         unsafe { File::from_raw_file(self.file) }
     }
 
@@ -236,11 +269,8 @@ impl<M: Master> MasterFops<M> {
             // Events on a node that everybody shares would tell others the timing of one's keystrokes.
             bindings::rdevpts_set_fsnotify_nonotify(file);
         }
-        let opening = OpeningFile {
-            file,
-            _borrow: PhantomData,
-            _not_send: NotThreadSafe,
-        };
+        // SAFETY: As above; nobody else has the file.
+        let opening = unsafe { OpeningFile::from_raw(file) };
         match M::open_file(opening) {
             Ok(opened) => {
                 // From here on the file's own `release` closes it.

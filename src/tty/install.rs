@@ -114,7 +114,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
 
     /// # Safety
     ///
-    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the slaves' driver, with a file that is being opened.
+    /// Called by `tty_driver_lookup_tty()` under `tty_mutex`, for the entrance, with a file that is being opened.
     unsafe extern "C" fn slave_lookup(
         driver: *mut bindings::tty_driver,
         file: *mut bindings::file,
@@ -126,9 +126,11 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             Err(error) => return error.to_ptr(),
         };
         let ptr = tty.as_ptr();
-        // SAFETY: The tty is live: `tty` is a reference. Its port lives as long. `driver` says that it is a slave of ours,
-        // so has a port; `itty` is reset under `tty_mutex`, which the caller holds.
-        let unreleased = unsafe { (*ptr).driver == driver && (*(*ptr).port).itty == ptr };
+        // SAFETY: The tty is live: `tty` is a reference. Its port lives as long. The slaves' driver, which the entrance has
+        // as its state, says that it is a slave of ours, so has a port; `itty` is reset under `tty_mutex`, which the caller
+        // holds.
+        let unreleased =
+            unsafe { (*ptr).driver == (*driver).driver_state.cast() && (*(*ptr).port).itty == ptr };
         // The caller takes a reference of its own when we are gone. It may: a tty that is not released still has its
         // first one, and `release_tty()` needs the mutex that the caller holds.
         if unreleased {
@@ -170,7 +172,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
 ///
 /// # Safety
 ///
-/// `tty` is new, and in its `install` operation; `driver` is registered; `port` is part of `ends`.
+/// `tty` is new, and in its `install` operation; `driver` is one of ours; `port` is part of `ends`.
 unsafe fn adopt<P: Send + Sync + 'static>(
     tty: *mut bindings::tty_struct,
     driver: *mut bindings::tty_driver,

@@ -37,11 +37,13 @@ mod operations;
 pub(crate) mod pair;
 mod port;
 mod process;
+mod slave_node;
 mod termios;
 mod tty_struct;
 
 pub(crate) use file::{FopsCell, Opened, OpeningFile};
 pub(crate) use operations::{End, Master, PtyEnd, Slave};
 pub(crate) use pair::{Names, PtyDriver};
+pub(crate) use slave_node::slave_fops;
 pub(crate) use termios::Termios;
 pub(crate) use tty_struct::{Flag, Tty};

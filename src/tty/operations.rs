@@ -186,6 +186,14 @@ pub(crate) trait Slave: PtyEnd {
     ///
     /// `EIO` where there is none (any more).
     fn lookup(file: &File) -> Result<ARef<Tty>>;
+
+    /// A file is being opened through a node with [`slave_fops`](super::slave_fops): open it with
+    /// [`PtyDriver::open_slave`](super::PtyDriver::open_slave). May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Any; `open(2)` fails with it.
+    fn open_file(file: OpeningFile<'_>) -> Result;
 }
 
 /// `struct tty_operations` of an end. The parts that depend on which end it is come from [`super::pair`].

@@ -15,10 +15,17 @@
 //! Both operations, and the `open` of the master in which the two are linked, are in `install.rs`. From then
 //! on the core sees what `pty_common_install()` makes, and all else goes its normal way, release included.
 //!
+//! # Numbers
+//!
+//! A driver must be registered for `tty_open()` to find it by number, and the numbers that slaves have for user space are
+//! the C driver's. So slaves have two drivers: the one that they are of, which has those numbers and is not registered; and
+//! the *entrance*, which is, with a number of the kernel's choice. Their nodes' `open` (`slave_node.rs`) hands the core an
+//! inode with the number of the entrance, whose `lookup` goes by the file.
+//!
 //! # Fields of the core's that are written here
 //!
 //! Each is private to the core by custom, and each write happens before any other thread can reach the object:
-//! `tty->driver`, `ops`, `port`, `termios`, `count`, `driver_data` (in `install`, where drivers write the last four);
+//! `driver->major` (of the slaves' driver, which the core never sees by number); `tty->driver`, `ops`, `port`, `termios`, `count`, `driver_data` (in `install`, where drivers write the last four);
 //! `index`, `name` (after `tty_init_dev()`, which still compares the index with the one it allocated); `link` (both);
 //! `TTY_PORT_KOPENED` of `port->iflags`, cleared when the master's open file takes the kernel's place in the slave's
 //! count.
@@ -60,6 +67,8 @@ pub(crate) struct Names {
     pub(crate) nursery: &'static CStr,
     /// The number of pairs at most, so also of minor numbers.
     pub(crate) lines: u32,
+    /// The major number that the slaves have for user space. Nobody looks them up by it.
+    pub(crate) slave_major: u16,
 }
 
 /// A creation under way, on the stack of the task that opens a master.
@@ -136,18 +145,21 @@ impl<P> Births<P> {
 /// # Invariants
 ///
 /// `driver_state` of the masters' driver and of the nursery points to `births`, which is pinned, initialised before them, and
-/// outlives them. Only who holds `creating` changes it.
+/// outlives them. Only who holds `creating` changes it. `driver_state` of the entrance is the slaves' driver.
 #[pin_data]
 pub(crate) struct PtyDriver<M: Master, S: Slave<Pair = M::Pair>> {
     // The drivers go first, their operations use what is below.
     ptm: Driver,
     nursery: Driver,
-    pts: Driver,
+    entrance: Driver,
+    pts: Unregistered,
     /// How many pairs there can be: `num` of the drivers.
     lines: u32,
     core: CoreFops,
     /// Of this, `tty_open()` reads `i_rdev`, the masters' device number, and nothing else.
     device: KBox<MaybeUninit<bindings::inode>>,
+    /// The same for the entrance.
+    slave_device: KBox<MaybeUninit<bindings::inode>>,
     births: Births<M::Pair>,
     /// Held as long as there is a creation under way.
     #[pin]
@@ -171,18 +183,17 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             creating <- new_mutex!((), "PtyDriver::creating"),
             lines: names.lines,
             births: Births::new(),
-            pts: Unregistered::new(
-                Config {
-                    driver_name: names.slave,
-                    name: c"pts",
-                    lines: names.lines,
-                    subtype: bindings::tty_driver_subtype_PTY_TYPE_SLAVE,
-                    flags: MANY,
-                    termios: Termios::pty(),
-                    ops: &Self::SLAVE_OPS,
-                },
-                module,
-            )?.register()?,
+            pts: {
+                let driver = Unregistered::new(Self::slave_config(&names), module)?;
+                driver.set_major(names.slave_major);
+                driver
+            },
+            entrance: {
+                let driver = Unregistered::new(Self::slave_config(&names), module)?;
+                // SAFETY: `slave_lookup` takes it for that; the slaves' driver is dropped after the entrance.
+                unsafe { driver.set_state(pts.as_ptr().cast()) };
+                driver.register()?
+            },
             nursery: {
                 let driver = Unregistered::new(
                     Config {
@@ -222,19 +233,32 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                 M::fops().populate::<M>(core);
                 core
             },
-            device: {
-                let mut inode = KBox::<bindings::inode>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-                // SAFETY: The inode is ours, and a field of plain old data.
-                unsafe { addr_of_mut!((*inode.as_mut_ptr()).i_rdev).write(ptm.first_dev()) };
-                inode
-            },
+            device: inode_for(ptm)?,
+            slave_device: inode_for(entrance)?,
             _ends: PhantomData,
         })
     }
 
-    /// The major number of the slaves; the minor is the index.
-    pub(crate) fn slave_major(&self) -> u32 {
-        self.pts.major()
+    fn slave_config(names: &Names) -> Config {
+        Config {
+            driver_name: names.slave,
+            name: c"pts",
+            lines: names.lines,
+            subtype: bindings::tty_driver_subtype_PTY_TYPE_SLAVE,
+            flags: MANY,
+            termios: Termios::pty(),
+            ops: &Self::SLAVE_OPS,
+        }
+    }
+
+    /// Has the tty core open `opening`, on the slave that [`Slave::lookup`] finds for it. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// What [`Slave::lookup`] or `PtyEnd::open` fails with; `ENOMEM`; `ERESTARTSYS`.
+    pub(crate) fn open_slave(&self, opening: OpeningFile<'_>) -> Result {
+        // SAFETY: The file is being opened (`OpeningFile`). `tty_open()` reads no more of the inode than `i_rdev`.
+        unsafe { opening.open_as(&self.entrance, self.slave_device.as_ptr().cast_mut()) }
     }
 
     /// Makes a pair of number `index`, with `opening` as its master's file, and has it carry `pair`.
@@ -316,6 +340,14 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         }
         result
     }
+}
+
+/// An inode of which nothing but `i_rdev` may be read, the number of the first terminal of `driver`.
+fn inode_for(driver: &Driver) -> Result<KBox<MaybeUninit<bindings::inode>>> {
+    let mut inode = KBox::<bindings::inode>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: The inode is ours, and a field of plain old data.
+    unsafe { addr_of_mut!((*inode.as_mut_ptr()).i_rdev).write(driver.first_dev()) };
+    Ok(inode)
 }
 
 /// The current task, to be compared with.

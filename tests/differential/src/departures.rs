@@ -6,12 +6,10 @@
 
 use crate::world::Target;
 
-/// Device numbers: rdevpts has major numbers of the kernel's choice for masters and slaves.
+/// Device numbers: rdevpts has a major number of the kernel's choice for masters.
 pub fn device(target: &Target, device: u64) -> i64 {
     let (major, minor) = (libc::major(device), libc::minor(device));
-    let major = if major == target.slave_major {
-        1000
-    } else if major == target.master_major {
+    let major = if major == target.master_major {
         1001
     } else {
         major

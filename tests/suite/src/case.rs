@@ -111,11 +111,6 @@ impl Target {
         }
     }
 
-    /// True for the kernel's own file system.
-    pub fn is_devpts(&self) -> bool {
-        self.fstype == "devpts"
-    }
-
     /// Fails unless the kernel knows the file system.
     pub fn check_present(&self) -> Result<()> {
         let known = fs::read_to_string("/proc/filesystems").context("/proc/filesystems")?;
@@ -148,7 +143,7 @@ impl Target {
             })
     }
 
-    /// The major number of slaves (`slave`) or of the master driver (`master`).
+    /// The major number that the driver of slaves (`slave`) or of masters (`master`) is registered with.
     pub fn major(&self, side: &str) -> Result<u32> {
         self.driver_line(side)?[2].parse().context("major number")
     }

@@ -45,8 +45,6 @@ pub fn mount_point(n: usize) -> String {
 pub struct Target {
     /// Its name.
     pub fstype: String,
-    /// The major number of its slaves.
-    pub slave_major: u32,
     /// The major number of its masters.
     pub master_major: u32,
     /// Its count of ptys.
@@ -63,9 +61,9 @@ impl Target {
         {
             bail!("this kernel has no file system {fstype}");
         }
-        let (master, slave, sysctl) = match fstype {
-            "devpts" => ("pty_master", "pty_slave", "pty"),
-            _ => ("rdevpts_master", "rdevpts_slave", "rdevpts"),
+        let (master, sysctl) = match fstype {
+            "devpts" => ("pty_master", "pty"),
+            _ => ("rdevpts_master", "rdevpts"),
         };
         let drivers = std::fs::read_to_string("/proc/tty/drivers").context("/proc/tty/drivers")?;
         let major = |name: &str| {
@@ -77,7 +75,6 @@ impl Target {
         };
         Ok(Self {
             fstype: fstype.to_owned(),
-            slave_major: major(slave)?,
             master_major: major(master)?,
             count: format!("/proc/sys/kernel/{sysctl}/nr"),
         })

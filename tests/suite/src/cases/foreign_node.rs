@@ -12,7 +12,7 @@ use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl::{self, TIOCGPTN, TIOCSPTLCK};
 use crate::fixture::mount::open_at;
-use crate::fixture::{io, pair, Fs, Pty};
+use crate::fixture::{io, pair, Fs, Pty, SLAVE_MAJOR};
 
 cases! { "foreign_node":
     slave_number_elsewhere => "a node with an open slave's number on a tmpfs is EIO, for root too",
@@ -37,27 +37,36 @@ fn node(at: &Path, major: u32, minor: u32) -> Result<PathBuf> {
     Ok(at.to_owned())
 }
 
+/// The major number that slaves have, and the one that their driver is registered with: the same with the C driver.
+fn majors(ctx: &Ctx) -> Result<[u32; 2]> {
+    Ok([SLAVE_MAJOR, ctx.target.major("slave")?])
+}
+
 fn slave_number_elsewhere(ctx: &Ctx) -> Outcome {
     let (pty, _slave) = pair(ctx)?;
-    let path = node(
-        &ctx.work.join("slave"),
-        ctx.target.major("slave")?,
-        pty.index,
-    )?;
-    check_errno(open_at(&path, RW), Errno::EIO, "read and write")?;
-    check_errno(
-        open_at(&path, OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK),
-        Errno::EIO,
-        "read-only",
-    )?;
-    check_errno(open_at(&path, OFlag::O_WRONLY), Errno::EIO, "write-only")
+    for (number, major) in majors(ctx)?.into_iter().enumerate() {
+        let path = node(&ctx.work.join(format!("slave{number}")), major, pty.index)?;
+        check_errno(open_at(&path, RW), Errno::EIO, "read and write")?;
+        check_errno(
+            open_at(&path, OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK),
+            Errno::EIO,
+            "read-only",
+        )?;
+        check_errno(open_at(&path, OFlag::O_WRONLY), Errno::EIO, "write-only")?;
+    }
+    Ok(())
 }
 
 fn unused_number_elsewhere(ctx: &Ctx) -> Outcome {
-    let major = ctx.target.major("slave")?;
-    for minor in [0, 7, 300, 1_048_575] {
-        let path = node(&ctx.work.join(format!("slave{minor}")), major, minor)?;
-        check_errno(open_at(&path, RW), Errno::EIO, &format!("minor {minor}"))?;
+    for (number, major) in majors(ctx)?.into_iter().enumerate() {
+        for minor in [0, 7, 300, 1_048_575] {
+            let path = node(
+                &ctx.work.join(format!("slave{number}-{minor}")),
+                major,
+                minor,
+            )?;
+            check_errno(open_at(&path, RW), Errno::EIO, &format!("minor {minor}"))?;
+        }
     }
     Ok(())
 }
