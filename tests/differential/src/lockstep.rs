@@ -17,6 +17,7 @@ use crate::ops::Op;
 use crate::outcome::Outcome;
 use crate::select::{Class, Fd};
 use crate::stats::Stats;
+use crate::trace::{show, Event};
 use crate::world::{Look, Observation, World, ACTORS};
 
 /// An uninterruptible sleep that lasts longer than this is taken for a call that blocks.
@@ -34,16 +35,6 @@ pub struct Step {
     pub token: u16,
     /// What.
     pub op: Op,
-}
-
-/// Something that happened in a case, for the record.
-enum Event {
-    /// An operation of an actor; without outcomes where it blocked.
-    Did(usize, Op, Option<[Outcome; 2]>),
-    /// A blocked operation ended.
-    Ended(usize, [Outcome; 2]),
-    /// An actor was interrupted, since all others are busy too.
-    Interrupted(usize),
 }
 
 /// A difference between the worlds.
@@ -488,27 +479,5 @@ impl<'a> Lockstep<'a> {
             said.push("an actor does not come to rest".to_owned());
         }
         said.join("; ")
-    }
-}
-
-/// One event as a line.
-fn show(event: &Event, names: &[String; 2]) -> String {
-    let both = |outcomes: &[Outcome; 2]| {
-        if outcomes[0] == outcomes[1] {
-            format!("{:?}", outcomes[0])
-        } else {
-            format!(
-                "DIFFERENT: {} {:?} | {} {:?}",
-                names[0], outcomes[0], names[1], outcomes[1]
-            )
-        }
-    };
-    match event {
-        Event::Did(slot, op, Some(outcomes)) => {
-            format!("actor {slot}: {op:?} -> {}", both(outcomes))
-        }
-        Event::Did(slot, op, None) => format!("actor {slot}: {op:?} -> blocks"),
-        Event::Ended(slot, outcomes) => format!("actor {slot}: goes on -> {}", both(outcomes)),
-        Event::Interrupted(slot) => format!("actor {slot}: is interrupted by SIGUSR2"),
     }
 }

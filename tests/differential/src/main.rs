@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod select;
 mod stats;
+mod trace;
 mod world;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
-use super::proto::{receive, send, Command, Look, Observation, Reply, Request};
+use super::proto::{receive, send, Command, Look, Observation, Reply, Request, LONGEST_ORDER};
 use super::shared::{count_signals, Shared};
 use super::{mount_all, schedule, Target, ACTORS, SOCKETS};
 use crate::ops::Cx;
@@ -36,7 +36,7 @@ impl Inside<'_> {
     /// Runs as the first process until the driver goes or kills it.
     pub fn first(&self) -> Result<()> {
         let socket = self.sockets[ACTORS];
-        let mut buf = Vec::new();
+        let mut buf = vec![0; LONGEST_ORDER];
         self.spawn_all()?;
         send(socket, &Observation::default())?;
         loop {
@@ -68,13 +68,13 @@ impl Inside<'_> {
             while libc::waitpid(-1, std::ptr::null_mut(), 0) > 0 {}
             libc::close_range(3, SOCKETS as u32 - 1, 0);
         }
-        let mut buf = Vec::new();
+        let mut buf = vec![0; LONGEST_ORDER];
         for slot in 0..ACTORS {
             self.shared.actor(slot).pid.store(0, Ordering::Release);
             // What an actor did not live to take.
             while receive::<Command>(self.sockets[slot], &mut buf, false)?.is_some() {}
         }
-        mount_all(self.target)?;
+        mount_all(self.target, true)?;
         self.spawn_all()
     }
 
@@ -156,7 +156,7 @@ impl Inside<'_> {
             target: self.target,
             shared: self.shared,
         };
-        let mut buf = Vec::new();
+        let mut buf = vec![0; LONGEST_ORDER];
         loop {
             let command: Command = receive(socket, &mut buf, true)?.context("command")?;
             state.started.store(command.number, Ordering::Release);

@@ -189,7 +189,7 @@ impl World {
             sockets,
             shared,
             number: [0; ACTORS],
-            buf: Vec::new(),
+            buf: vec![0; proto::LONGEST],
         };
         drop(theirs);
         world.answer()?;
@@ -280,24 +280,30 @@ impl Drop for World {
     }
 }
 
-/// Takes away what is mounted on the mount points, and mounts what is there at first.
-fn mount_all(target: &Target) -> Result<()> {
+/// Gives the world a /tmp of its own, or a new one, with the mount points in it and what is mounted there at first.
+fn mount_all(target: &Target, again: bool) -> Result<()> {
+    std::env::set_current_dir("/").context("/")?;
+    if again {
+        umount2("/tmp", MntFlags::MNT_DETACH).context("umount /tmp")?;
+    }
+    let empty = MsFlags::empty();
+    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), empty, None::<&str>).context("mount /tmp")?;
     for n in 0..MOUNTS {
         let point = mount_point(n);
-        while umount2(point.as_str(), MntFlags::MNT_DETACH).is_ok() {}
+        std::fs::create_dir(&point).with_context(|| point.clone())?;
         if let Some(options) = AT_FIRST.get(n) {
             let fstype = target.fstype.as_str();
             mount(
                 Some("none"),
                 point.as_str(),
                 Some(fstype),
-                MsFlags::empty(),
+                empty,
                 Some(*options),
             )
             .with_context(|| format!("mount -t {fstype} -o {options}"))?;
         }
     }
-    Ok(())
+    std::env::set_current_dir("/tmp").context("/tmp")
 }
 
 /// Sets the first process up and runs it.
@@ -324,12 +330,7 @@ fn inside(target: &Target, shared: Shared, sockets: Vec<OwnedFd>) -> Result<()> 
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .context("make / private")?;
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none).context("mount /proc")?;
-    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), MsFlags::empty(), none).context("mount /tmp")?;
-    for n in 0..MOUNTS {
-        std::fs::create_dir(mount_point(n)).with_context(|| mount_point(n))?;
-    }
-    mount_all(target)?;
-    std::env::set_current_dir("/tmp").context("/tmp")?;
+    mount_all(target, false)?;
     // SAFETY: a plain value.
     unsafe { libc::prctl(libc::PR_SET_NAME, CString::from(c"first").as_ptr()) };
     Inside {

@@ -63,6 +63,8 @@ pub struct Observation {
 
 /// The longest message.
 pub const LONGEST: usize = 160 * 1024;
+/// The longest to a process of a world, which is made anew for every case and shall touch little memory.
+pub const LONGEST_ORDER: usize = 8 * 1024;
 
 /// Sends one message.
 pub fn send(socket: RawFd, message: &impl Serialize) -> Result<()> {
@@ -85,13 +87,12 @@ pub fn send(socket: RawFd, message: &impl Serialize) -> Result<()> {
     }
 }
 
-/// Receives one message; `None` if there is none and `wait` is not set.
+/// Receives one message that fits into `buf`; `None` if there is none and `wait` is not set.
 pub fn receive<T: DeserializeOwned>(
     socket: RawFd,
-    buf: &mut Vec<u8>,
+    buf: &mut [u8],
     wait: bool,
 ) -> Result<Option<T>> {
-    buf.resize(LONGEST, 0);
     loop {
         let flags = if wait { 0 } else { libc::MSG_DONTWAIT };
         // SAFETY: the buffer is as long as said.
