@@ -68,6 +68,9 @@ struct Args {
     /// End after this many differences.
     #[arg(long, default_value_t = 3)]
     differences: usize,
+    /// Fail for differences alone that come again when their case is run again; tell the others.
+    #[arg(long)]
+    again: bool,
     /// Where to save the smallest cases.
     #[arg(long, value_name = "DIRECTORY")]
     save: Option<PathBuf>,
@@ -170,7 +173,11 @@ fn session(
     while !over(&stats, seed) && found.len() < args.differences {
         if let Some(finding) = runner.seed(seed, args.ops, &mut stats)? {
             tell(args, &finding, &stats)?;
-            found.push(finding.seed);
+            if args.again && finding.again.1 == 0 {
+                println!("# it never came again: told, not counted");
+            } else {
+                found.push(finding.seed);
+            }
         }
         seed += 1;
         if said.elapsed() > Duration::from_secs(60) {
