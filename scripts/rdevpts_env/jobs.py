@@ -85,6 +85,7 @@ def supplies(builder: Builder) -> dict[str, Path]:
     found = {
         "rdevpts.ko": builder.products / "rdevpts.ko",
         "racypts.ko": builder.products / "racypts" / "racypts.ko",
+        "programs": paths.REPO / "tests" / "programs",
     }
     if builder.programs.is_dir():
         for path in sorted(builder.programs.iterdir()):
