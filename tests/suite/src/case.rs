@@ -155,8 +155,6 @@ pub struct Ctx {
     pub target: Target,
     /// A writable directory: a tmpfs of the case's own, or a directory of its own in the caller's mount namespace.
     pub work: PathBuf,
-    /// Whether a missing program skips a case.
-    pub allow_missing: bool,
 }
 
 impl Ctx {

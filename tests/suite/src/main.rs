@@ -42,9 +42,6 @@ struct Args {
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
-    /// Skip a case that needs a program which is not installed, instead of failing it.
-    #[arg(long)]
-    allow_missing: bool,
     /// How many cases may run at once.
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     jobs: usize,
@@ -119,12 +116,6 @@ fn run(args: &Args) -> Result<bool> {
         jobs: args.jobs.max(1),
         timeout: std::time::Duration::from_secs(args.timeout),
     };
-    runner::run(
-        &selected,
-        &target,
-        args.allow_missing,
-        limits,
-        &mut reporter,
-    )?;
+    runner::run(&selected, &target, limits, &mut reporter)?;
     Ok(reporter.finish())
 }

@@ -47,7 +47,6 @@ struct Running {
 pub fn run(
     cases: &[&'static Case],
     target: &Target,
-    allow_missing: bool,
     limits: Limits,
     reporter: &mut Reporter,
 ) -> Result<()> {
@@ -68,7 +67,7 @@ pub fn run(
     let (mut parallel, alone): (VecDeque<_>, VecDeque<_>) =
         waiting.into_iter().partition(|c| c.mode == Mode::Parallel);
 
-    let start = |case: &'static Case| start(case, target, allow_missing, &root);
+    let start = |case: &'static Case| start(case, target, &root);
     let mut running = Vec::new();
     while !parallel.is_empty() || !running.is_empty() {
         while running.len() < limits.jobs {
@@ -89,18 +88,13 @@ pub fn run(
     Ok(())
 }
 
-fn start(
-    case: &'static Case,
-    target: &Target,
-    allow_missing: bool,
-    root: &WorkRoot,
-) -> Result<Running> {
+fn start(case: &'static Case, target: &Target, root: &WorkRoot) -> Result<Running> {
     let work = root.of(case)?;
     let (output, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).context("pipe")?;
     // The case's end blocks, as the standard streams that it becomes do.
     nix::fcntl::fcntl(&log, nix::fcntl::FcntlArg::F_SETFL(OFlag::empty())).context("fcntl")?;
     let started = Instant::now();
-    let pid = sandbox::spawn(case, target, allow_missing, &work, log)?;
+    let pid = sandbox::spawn(case, target, &work, log)?;
     // SAFETY: pidfd_open takes no pointers, and returns a descriptor that nothing else owns.
     let pidfd = unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0);

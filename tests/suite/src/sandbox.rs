@@ -22,13 +22,7 @@ pub const EXIT_SKIPPED: i32 = 77;
 /// Clones the supervisor of `case`; its standard output and error go to `log`.
 ///
 /// `work` is a directory of the case's own.
-pub fn spawn(
-    case: &'static Case,
-    target: &Target,
-    allow_missing: bool,
-    work: &Path,
-    log: OwnedFd,
-) -> Result<Pid> {
+pub fn spawn(case: &'static Case, target: &Target, work: &Path, log: OwnedFd) -> Result<Pid> {
     let private = case.mode != Mode::AloneInCallerNs;
     let mut flags = libc::CLONE_NEWPID | libc::SIGCHLD;
     if private {
@@ -43,7 +37,6 @@ pub fn spawn(
             let ctx = Ctx {
                 target: target.clone(),
                 work: work.to_owned(),
-                allow_missing,
             };
             let code = match supervise(case, &ctx, private) {
                 Ok(code) => code,

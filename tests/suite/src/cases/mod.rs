@@ -27,7 +27,6 @@ mod output;
 mod packet;
 mod peer;
 mod poll;
-mod programs;
 mod ptmx_open;
 mod remount;
 mod selftest;
@@ -95,7 +94,6 @@ const THEMES: &[&[Case]] = &[
     uring_wait::CASES,
     uring_poll::CASES,
     uring_open::CASES,
-    programs::CASES,
     module::CASES,
 ];
 
