@@ -72,6 +72,14 @@ def until(what: str, condition: Callable[[], object]):
         time.sleep(0.02)
 
 
+def read(fd: int, count: int) -> bytes:
+    """So many bytes, in as many reads as they come in."""
+    got = b""
+    while len(got) < count:
+        got += os.read(fd, count - len(got))
+    return got
+
+
 def run(argv: list[str], status: int | None = 0, **more) -> str:
     """Run a program to its end, check its exit status, give what it printed on both channels."""
     text = more.pop("text", True)
