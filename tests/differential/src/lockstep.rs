@@ -284,6 +284,18 @@ impl<'a> Lockstep<'a> {
             return Ok(false);
         }
         let less = usize::from(lens[1] < lens[0]);
+        self.read_on(slot, fd, less, outcomes)?;
+        Ok(true)
+    }
+
+    /// Lets the world that got `less` from a read of `fd` read until it has as much as the other, as long as there is input.
+    fn read_on(
+        &mut self,
+        slot: usize,
+        fd: i32,
+        less: usize,
+        outcomes: &mut [Outcome; 2],
+    ) -> Result<()> {
         let look = Look {
             fds: vec![fd],
             busy: Vec::new(),
@@ -320,7 +332,31 @@ impl<'a> Lockstep<'a> {
             outcomes[less].bytes.extend(more.bytes);
             self.stats.evened += 1;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// The same for reads of a master that had blocked: an echo may come in pieces, and such a read ends with the first. True
+    /// if something was read.
+    fn even_out_ended(&mut self, rest: &mut [Rest; 2]) -> Result<bool> {
+        let mut evened = false;
+        let [left, right] = rest;
+        for (slot, left) in &mut left.ended {
+            let (Some(right), Some(op)) = (right.ended.get_mut(slot), &self.busy[*slot]) else {
+                continue;
+            };
+            let Some((fd, _)) = op.stream_read() else {
+                continue;
+            };
+            let lens = [left.bytes.len(), right.bytes.len()];
+            if lens[0] == lens[1] || lens.contains(&0) || !self.model.is_master(fd) {
+                continue;
+            }
+            let mut outcomes = [std::mem::take(left), std::mem::take(right)];
+            self.read_on(*slot, fd, usize::from(lens[1] < lens[0]), &mut outcomes)?;
+            [*left, *right] = outcomes;
+            evened |= lens != [left.bytes.len(), right.bytes.len()];
+        }
+        Ok(evened)
     }
 
     /// Waits until both worlds are at rest and look the same; says what stays different. `first` is what the actors saw after
@@ -367,6 +403,9 @@ impl<'a> Lockstep<'a> {
                 self.stats.retries += u64::from(rounds > 0);
                 let [seen, _] = seen;
                 return Ok(self.accept(&seen, rest));
+            }
+            if !moving && self.even_out_ended(&mut rest)? {
+                continue;
             }
             if begin.elapsed() > self.patience {
                 return Ok(Some(self.tell(&seen, &rest)));

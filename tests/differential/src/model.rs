@@ -106,6 +106,12 @@ impl Model {
         }
     }
 
+    /// Whether a descriptor is of a master.
+    pub fn is_master(&self, fd: i32) -> bool {
+        let open = self.fds.get(&fd);
+        open.is_some_and(|open| matches!(open.kind, Kind::Master(..)))
+    }
+
     /// What a descriptor is, in words.
     pub fn describe(&self, fd: i32) -> String {
         match self.fds.get(&fd).map(|open| open.kind) {

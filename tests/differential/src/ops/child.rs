@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Children that an operation makes, and what they say.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU8, Ordering};
 
 use nix::errno::Errno;
@@ -9,7 +10,6 @@ use nix::errno::Errno;
 const ROOM: usize = 64;
 
 struct Said {
-    done: AtomicU32,
     ret: AtomicI64,
     len: AtomicU32,
     bytes: [AtomicU8; ROOM],
@@ -48,29 +48,18 @@ impl Page {
         }
         said.ret.store(ret, Ordering::Relaxed);
         let len = u32::try_from(bytes.len().min(ROOM)).unwrap_or(0);
-        said.len.store(len, Ordering::Relaxed);
-        said.done.store(1, Ordering::Release);
+        said.len.store(len, Ordering::Release);
     }
 
     /// What was said: 0 and nothing where nothing was.
     pub fn get(&self) -> (i64, Vec<u8>) {
         let said = self.said();
-        said.done.load(Ordering::Acquire);
-        let len = said.len.load(Ordering::Relaxed) as usize;
+        let len = said.len.load(Ordering::Acquire) as usize;
         let bytes = said.bytes[..len].iter();
         (
             said.ret.load(Ordering::Relaxed),
             bytes.map(|byte| byte.load(Ordering::Relaxed)).collect(),
         )
-    }
-
-    /// Waits until a process that is not the caller's child has said something, or is gone.
-    pub fn wait_for(&self, pid: i32) {
-        // SAFETY: no pointers; sleeps so that all others run.
-        while self.said().done.load(Ordering::Acquire) == 0 && unsafe { libc::kill(pid, 0) } == 0 {
-            // SAFETY: as above.
-            unsafe { libc::usleep(50) };
-        }
     }
 }
 
@@ -84,6 +73,8 @@ impl Drop for Page {
 /// Forks a child that shares the table of descriptors, and dies with the caller. `None` where it cannot be had.
 pub fn fork(body: impl FnOnce()) -> Option<i32> {
     let flags = libc::CLONE_FILES | libc::SIGCHLD;
+    // SAFETY: no pointers.
+    let parent = unsafe { libc::getpid() };
     // SAFETY: without CLONE_VM this is a fork; a process of a world has one thread.
     let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) }).ok()?;
     if pid != 0 {
@@ -91,6 +82,10 @@ pub fn fork(body: impl FnOnce()) -> Option<i32> {
     }
     // SAFETY: no pointers.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: no pointers.
+    if unsafe { libc::getppid() } != parent {
+        exit_now(); // The caller was gone before.
+    }
     body();
     exit_now();
 }
@@ -115,4 +110,33 @@ pub fn reap(child: i32, flags: i32) -> Result<(i64, i64), i32> {
     } else {
         (0, libc::WEXITSTATUS(status).into())
     })
+}
+
+/// The caller's children: some actors have other actors, for their session.
+fn children() -> BTreeSet<i32> {
+    let text = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// Children from here on, and what they leave behind: none of it outlives the operation.
+pub struct Offspring {
+    before: BTreeSet<i32>,
+}
+
+impl Offspring {
+    /// Makes the caller the parent of what its children leave behind.
+    pub fn adopt() -> Self {
+        // SAFETY: no pointers.
+        unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+        Self { before: children() }
+    }
+
+    /// Waits for all that are left, which end by themselves.
+    pub fn reap(self) {
+        while let Some(pid) = children().difference(&self.before).next() {
+            while reap(*pid, 0) == Err(libc::EINTR) {}
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::departures;
 use crate::model::{Kind, Model};
 use crate::outcome::Outcome;
 use crate::select::{Class, Fd, Name};
+use crate::world::DEV_TTY;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -22,7 +23,7 @@ pub enum Files {
     NewPty { name: Name, flags: OpenFlags },
     /// `TIOCGPTPEER`.
     Peer { master: Fd, flags: OpenFlags },
-    /// `/dev/tty`.
+    /// The controlling terminal, [`DEV_TTY`].
     DevTty { flags: OpenFlags },
     /// close(2).
     Close { fd: Fd },
@@ -203,7 +204,7 @@ impl Family for Files {
                 Self::Peer { master, flags } => {
                     describe(cx, libc::ioctl(master.number(), libc::TIOCGPTPEER, flags.0))
                 }
-                Self::DevTty { flags } => describe(cx, open("/dev/tty", *flags)),
+                Self::DevTty { flags } => describe(cx, open(DEV_TTY, *flags)),
                 Self::Close { fd } => Outcome::from_ret(libc::close(fd.number()).into()),
                 Self::Dup { fd } => describe(cx, libc::dup(fd.number())),
                 Self::Dup2 { from, to } => describe(cx, libc::dup2(from.number(), to.number())),
@@ -268,7 +269,7 @@ impl Family for Files {
 }
 
 /// open(2).
-fn open(path: &str, flags: OpenFlags) -> i32 {
+pub fn open(path: &str, flags: OpenFlags) -> i32 {
     let path = CString::new(path).unwrap_or_default();
     // SAFETY: a path; the mode is for O_CREAT.
     unsafe { libc::open(path.as_ptr(), flags.0, 0o600) }

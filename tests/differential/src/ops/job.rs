@@ -4,8 +4,11 @@
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::child::{exit_now, fork, reap, Page};
+use super::child::{exit_now, fork, reap, Offspring, Page};
+use super::files::open;
+use super::flags::OpenFlags;
 use crate::outcome::Outcome;
+use crate::world::DEV_TTY;
 
 /// What a job does with the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ pub enum Deed {
     TakeTty,
     /// `TIOCGSID`.
     Session,
-    /// Opens `/dev/tty` and asks for its foreground group.
+    /// Opens [`DEV_TTY`] and asks for its foreground group.
     DevTty,
 }
 
@@ -224,7 +227,7 @@ impl Deed {
                     }
                 }
                 Self::DevTty => {
-                    let tty = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR);
+                    let tty = open(DEV_TTY, OpenFlags(libc::O_RDWR));
                     let ret = if tty < 0 {
                         -1
                     } else {
@@ -245,6 +248,7 @@ pub fn run(fd: i32, place: Place, manner: Manner, deed: Deed, resume: bool) -> O
     let Some(page) = Page::new() else {
         return Outcome::from_ret(-1);
     };
+    let offspring = Offspring::adopt();
     let child = fork(|| {
         place.take(fd);
         manner.take();
@@ -270,6 +274,7 @@ pub fn run(fd: i32, place: Place, manner: Manner, deed: Deed, resume: bool) -> O
         unsafe { libc::kill(child, libc::SIGKILL) };
         while reap(child, 0) == Err(libc::EINTR) {}
     }
+    offspring.reap();
     match end {
         Ok((how, number)) => values.extend([how, number]),
         Err(errno) => values.extend([-1, errno.into()]),
@@ -289,6 +294,7 @@ pub fn leader_exits(fd: i32, foreground: bool, hang: bool) -> Outcome {
     let (Some(leader_says), Some(job_says)) = (Page::new(), Page::new()) else {
         return Outcome::from_ret(-1);
     };
+    let offspring = Offspring::adopt();
     let leader = fork(|| {
         // SAFETY: plain calls; the sets are initialised.
         unsafe {
@@ -335,12 +341,12 @@ pub fn leader_exits(fd: i32, foreground: bool, hang: bool) -> Outcome {
         end = reap(leader, 0);
     }
     let (job, calls) = leader_says.get();
-    // Where nobody made it go on, this does; it is the first process's child by now.
+    // Where nobody made it go on, this does.
     if let (1.., Ok(pid)) = (job, i32::try_from(job)) {
         // SAFETY: no pointers.
         unsafe { libc::kill(pid, libc::SIGCONT) };
-        job_says.wait_for(pid);
     }
+    offspring.reap();
     let (tty, pending) = job_says.get();
     let (how, number) = end.unwrap_or((-1, -1));
     Outcome {

@@ -9,13 +9,16 @@ mod shared;
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::fs::Permissions;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use nix::sys::socket::{setsockopt, socketpair, sockopt, AddressFamily, SockFlag, SockType};
+use nix::sys::stat::{makedev, mknod, Mode, SFlag};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
@@ -34,6 +37,9 @@ pub const MOUNTS: usize = 3;
 const AT_FIRST: [&str; 2] = ["ptmxmode=0666", "gid=5,mode=620,ptmxmode=666"];
 /// The worlds' own sockets are above all descriptors of the cases.
 const SOCKETS: RawFd = 900;
+
+/// The controlling terminal's node. Not that in /dev: locks belong to the inode, and both worlds would share it.
+pub const DEV_TTY: &str = "/tmp/tty";
 
 /// A mount point.
 pub fn mount_point(n: usize) -> String {
@@ -288,6 +294,8 @@ fn mount_all(target: &Target, again: bool) -> Result<()> {
     }
     let empty = MsFlags::empty();
     mount(Some("tmpfs"), "/tmp", Some("tmpfs"), empty, None::<&str>).context("mount /tmp")?;
+    mknod(DEV_TTY, SFlag::S_IFCHR, Mode::empty(), makedev(5, 0)).context("mknod")?;
+    std::fs::set_permissions(DEV_TTY, Permissions::from_mode(0o666)).context("chmod")?;
     for n in 0..MOUNTS {
         let point = mount_point(n);
         std::fs::create_dir(&point).with_context(|| point.clone())?;
