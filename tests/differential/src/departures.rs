@@ -4,6 +4,8 @@
 //! Every function here is a line of `Documentation/departures.rst`, or something that differs between any two mounts. What
 //! is not here is compared as it is.
 
+use std::mem::MaybeUninit;
+
 use crate::world::Target;
 
 /// Device numbers: rdevpts has a major number of the kernel's choice for masters.
@@ -15,6 +17,30 @@ pub fn device(target: &Target, device: u64) -> i64 {
         major
     };
     (i64::from(major) << 32) | i64::from(minor)
+}
+
+/// As much of what is to be written as a terminal takes the same way whatever the order in which kernel threads run: up to, or
+/// from, a character that makes a signal.
+///
+/// That drops the echo of what came before it, which a kernel thread may have passed on to the master by then, or not.
+pub fn at_once(fd: i32, mut bytes: Vec<u8>) -> Vec<u8> {
+    let mut termios = MaybeUninit::<libc::termios>::uninit();
+    let mut index = 0;
+    // SAFETY: requests that write what they are given, or fail.
+    let termios = unsafe {
+        if libc::ioctl(fd, libc::TIOCGPTN, &mut index) < 0
+            || libc::tcgetattr(fd, termios.as_mut_ptr()) < 0
+        {
+            return bytes;
+        }
+        termios.assume_init()
+    };
+    if termios.c_lflag & libc::ISIG != 0 && termios.c_lflag & libc::NOFLSH == 0 {
+        let signals = [libc::VINTR, libc::VQUIT, libc::VSUSP].map(|n| termios.c_cc[n]);
+        let next = bytes.iter().skip(1).position(|byte| signals.contains(byte));
+        bytes.truncate(next.map_or(bytes.len(), |n| n + 1));
+    }
+    bytes
 }
 
 /// What stat(2) gives, without the superblock's number and the times, which differ between any two mounts.

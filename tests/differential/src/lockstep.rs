@@ -10,6 +10,7 @@ use nix::poll::{poll, PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Model;
+use crate::ops::control::Control;
 use crate::ops::data::Data;
 use crate::ops::files::Files;
 use crate::ops::poll::Events;
@@ -61,6 +62,17 @@ struct Rest {
 
 /// What an operation gave in each world, and what there was to see after it.
 type Both = ([Outcome; 2], [Observation; 2]);
+
+/// Has an actor that is free do something that ends at once.
+fn now(world: &mut World, slot: usize, op: &Op) -> Result<Outcome> {
+    world.start(slot, op, &Look::default())?;
+    loop {
+        if let Some((outcome, _)) = world.outcome(slot)? {
+            return Ok(outcome);
+        }
+        sleep(Duration::from_micros(100));
+    }
+}
 
 /// A case under way.
 pub struct Lockstep<'a> {
@@ -300,6 +312,13 @@ impl<'a> Lockstep<'a> {
             fds: vec![fd],
             busy: Vec::new(),
         };
+        // In packet mode each read would begin with a status, or be one.
+        let ask = Op::Control(Control::packet_mode(fd));
+        let mode = now(&mut self.worlds[less], slot, &ask)?;
+        let packet = mode.ok() && mode.values.first().is_some_and(|on| *on != 0);
+        if packet {
+            self.set_packet_mode(slot, fd, false)?;
+        }
         let begin = Instant::now();
         while outcomes[less].bytes.len() < outcomes[1 - less].bytes.len()
             && begin.elapsed() < self.patience
@@ -311,26 +330,27 @@ impl<'a> Lockstep<'a> {
                 continue;
             }
             let missing = outcomes[1 - less].bytes.len() - outcomes[less].bytes.len();
-            world.start(
-                slot,
-                &Op::Data(Data::Read {
-                    fd: Fd::Is(fd),
-                    len: u32::try_from(missing)?,
-                }),
-                &Look::default(),
-            )?;
-            let more = loop {
-                if let Some((more, _)) = world.outcome(slot)? {
-                    break more;
-                }
-                sleep(Duration::from_micros(100));
-            };
+            let len = u32::try_from(missing)?;
+            let fd = Fd::Is(fd);
+            let more = now(world, slot, &Op::Data(Data::Read { fd, len }))?;
             if !more.ok() {
                 break;
             }
-            outcomes[less].ret += more.ret;
+            outcomes[less].ret += more.bytes.len() as i64;
             outcomes[less].bytes.extend(more.bytes);
             self.stats.evened += 1;
+        }
+        if packet {
+            self.set_packet_mode(slot, fd, true)?;
+        }
+        Ok(())
+    }
+
+    /// Sets or resets a master's packet mode, in both worlds.
+    fn set_packet_mode(&mut self, slot: usize, fd: i32, on: bool) -> Result<()> {
+        let fd = Fd::Is(fd);
+        for world in self.worlds.iter_mut() {
+            now(world, slot, &Op::Control(Control::Packet { fd, on }))?;
         }
         Ok(())
     }
@@ -495,7 +515,7 @@ impl<'a> Lockstep<'a> {
                 .map(|(slot, outcome)| format!("{slot}: {outcome:?}"))
                 .collect::<Vec<_>>()
         };
-        if !rest[0].ended.keys().eq(rest[1].ended.keys()) {
+        if rest[0].ended != rest[1].ended {
             said.push(format!(
                 "blocked calls that ended: {:?} | {:?}",
                 ended(&rest[0]),

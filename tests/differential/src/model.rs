@@ -4,7 +4,7 @@
 //! Learned from outcomes that were the same in both worlds. It only steers the choice of what to do next, so that most
 //! operations make sense; it is no oracle, and may be wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ops::files::Files;
 use crate::ops::flags::OpenFlags;
@@ -45,6 +45,8 @@ pub const CROWD: usize = 10;
 pub struct Model {
     /// The descriptors that the case opened.
     pub fds: BTreeMap<i32, Open>,
+    /// Files that others were bound on.
+    pub bound: BTreeSet<String>,
     /// A number of the step under way.
     pub token: u16,
 }

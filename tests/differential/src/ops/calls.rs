@@ -178,14 +178,18 @@ impl Family for Calls {
                     offset,
                     flags,
                 } => {
-                    let bytes = text.bytes();
+                    let bytes = departures::at_once(fd.number(), text.bytes());
                     let part = segment(bytes.as_ptr(), bytes.len());
                     let wrote = libc::pwritev2(fd.number(), &part, 1, *offset, *flags);
                     Outcome::from_ret(wrote as i64)
                 }
                 Self::SpliceFrom { fd, len } => splice_from(fd.number(), usize::from(*len)),
-                Self::SpliceTo { fd, text } => splice_to(fd.number(), &text.bytes()),
-                Self::Sendfile { fd, text } => sendfile(fd.number(), &text.bytes()),
+                Self::SpliceTo { fd, text } => {
+                    splice_to(fd.number(), &departures::at_once(fd.number(), text.bytes()))
+                }
+                Self::Sendfile { fd, text } => {
+                    sendfile(fd.number(), &departures::at_once(fd.number(), text.bytes()))
+                }
                 Self::SendfileFrom { fd } => {
                     let to = libc::memfd_create(c"to".as_ptr(), 0);
                     let sent = libc::sendfile(to, fd.number(), std::ptr::null_mut(), 10);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU8, Ordering};
 
 use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
 
 /// Bytes that a child may say.
 const ROOM: usize = 64;
@@ -121,6 +122,8 @@ fn children() -> BTreeSet<i32> {
 }
 
 /// Children from here on, and what they leave behind: none of it outlives the operation.
+///
+/// Meanwhile SIGIO waits, which comes while the operation lasts in one world, and after it in the other.
 pub struct Offspring {
     before: BTreeSet<i32>,
 }
@@ -130,6 +133,7 @@ impl Offspring {
     pub fn adopt() -> Self {
         // SAFETY: no pointers.
         unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+        let _ = sigio().thread_block();
         Self { before: children() }
     }
 
@@ -138,5 +142,10 @@ impl Offspring {
         while let Some(pid) = children().difference(&self.before).next() {
             while reap(*pid, 0) == Err(libc::EINTR) {}
         }
+        let _ = sigio().thread_unblock();
     }
+}
+
+fn sigio() -> SigSet {
+    SigSet::from(Signal::SIGIO)
 }

@@ -97,10 +97,21 @@ impl Family for Contexts {
         match self {
             Self::Bind { from, to } => {
                 from.resolve(model)?;
-                to.resolve(model)
+                to.resolve(model)?;
+                // A mount on a slave's node, once that goes, is a departure; `to` may be one by now.
+                (!model.bound.contains(to.path())).then_some(())
             }
             Self::Pick { name, .. } => name.resolve(model),
             _ => Some(()),
+        }
+    }
+
+    fn learn(&self, outcome: &Outcome, model: &mut Model) {
+        match self {
+            Self::Bind { to, .. } if outcome.ok() && to.path().ends_with("ptmx") => {
+                model.bound.insert(to.path().to_owned());
+            }
+            _ => {}
         }
     }
 

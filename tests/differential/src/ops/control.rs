@@ -119,6 +119,19 @@ fn bad(table: u8, request: u8, address: u8) -> (Named<u64>, u64) {
     )
 }
 
+impl Control {
+    /// Asks a master whether it is in packet mode.
+    pub fn packet_mode(fd: i32) -> Self {
+        let number = GETTERS
+            .iter()
+            .position(|getter| getter.value == libc::TIOCGPKT);
+        Self::Get {
+            fd: Fd::Is(fd),
+            request: number.map_or(0, |n| n as u8),
+        }
+    }
+}
+
 impl Family for Control {
     fn strategies() -> Vec<(u32, BoxedStrategy<Self>)> {
         let tty = || Fd::mostly(Class::Tty);

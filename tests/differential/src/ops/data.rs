@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Cx, Family};
+use crate::departures;
 use crate::model::Model;
 use crate::outcome::Outcome;
 use crate::select::{Class, Fd};
@@ -214,21 +215,21 @@ impl Family for Data {
                 })
             }
             Self::Write { fd, text } => {
-                let bytes = text.bytes();
+                let bytes = departures::at_once(fd.number(), text.bytes());
                 // SAFETY: the buffer is as long as said.
                 Outcome::from_ret(unsafe {
                     libc::write(fd.number(), bytes.as_ptr().cast(), bytes.len())
                 } as i64)
             }
             Self::Pwrite { fd, text } => {
-                let bytes = text.bytes();
+                let bytes = departures::at_once(fd.number(), text.bytes());
                 // SAFETY: the buffer is as long as said.
                 Outcome::from_ret(unsafe {
                     libc::pwrite(fd.number(), bytes.as_ptr().cast(), bytes.len(), 0)
                 } as i64)
             }
             Self::Writev { fd, text, piece } => {
-                let mut bytes = text.bytes();
+                let mut bytes = departures::at_once(fd.number(), text.bytes());
                 bytes.truncate(1000 * usize::from(*piece));
                 let vecs = pieces_of(&mut bytes, *piece);
                 // SAFETY: the vectors are of the buffer.

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal::SIGUSR1;
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
 use crate::fixture::mount::open_at;
-use crate::fixture::process::{child, Gate};
+use crate::fixture::process::{child, Child, Gate};
 use crate::fixture::{io, pair, raw_pair, signals, term, Fs};
 
 cases! { "blocking":
@@ -27,6 +27,9 @@ cases! { "blocking":
     empty_requests => "reads and writes of no bytes return 0",
     bad_buffer => "a bad buffer is EFAULT",
     several_readers => "each byte goes to one of several blocked readers",
+    readers_in_order => "blocked readers are served in the order in which they came, though one is interrupted",
+    reader_becomes_nonblocking => "a read that waits for another's end sees O_NONBLOCK set meanwhile",
+    what_fits_is_taken => "a blocking write of what fits returns though nobody reads, both ways",
     large_write_in_one_call => "a write of 200000 bytes returns 200000 when someone reads",
     interactive_read_returns_early => "a read returns what is there, not what it asked for",
 }
@@ -304,6 +307,72 @@ fn several_readers(ctx: &Ctx) -> Outcome {
     }
     check_eq!(500, total, "bytes read in all");
     readers.iter().try_for_each(|r| r.succeed())
+}
+
+/// A child that blocks in a read, and then has `want`.
+fn blocked_reader(fd: &OwnedFd, want: nix::Result<&'static [u8]>) -> Result<Child> {
+    let ready = Gate::new()?;
+    let reader = child(|| {
+        signals::interrupt_on(SIGUSR1)?;
+        ready.open()?;
+        check_eq!(want.map(<[u8]>::to_vec), io::read_now(fd, 99), "read");
+        Ok(())
+    })?;
+    ready.pass()?;
+    reader.asleep()?;
+    Ok(reader)
+}
+
+fn readers_in_order(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    let directions = pty.directions(&slave);
+    for (to, from) in directions.into_iter().cycle().take(10) {
+        let first = blocked_reader(from, Ok(b"one"))?;
+        let second = blocked_reader(from, Ok(b"two"))?;
+        let third = blocked_reader(from, Err(Errno::EINTR))?;
+        third.signal(SIGUSR1)?;
+        third.succeed()?;
+        io::write_all(to, b"one")?;
+        first.succeed()?;
+        io::write_all(to, b"two")?;
+        second.succeed()?;
+    }
+    Ok(())
+}
+
+fn reader_becomes_nonblocking(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    for (to, from) in pty.directions(&slave) {
+        let first = blocked_reader(from, Ok(b"one"))?;
+        let second = blocked_reader(from, Err(Errno::EAGAIN))?;
+        io::set_nonblock(from, true)?;
+        check_errno(io::read_now(from, 9), Errno::EAGAIN, "a third read")?;
+        io::write_all(to, b"one")?;
+        first.succeed()?;
+        second.succeed()?;
+        io::set_nonblock(from, false)?;
+    }
+    Ok(())
+}
+
+fn what_fits_is_taken(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    // With flow control, for which input is looked through before its turn, and with echo, with which it goes in small pieces.
+    term::modify(&slave, |t| {
+        t.c_iflag |= libc::IXON;
+        t.c_lflag |= libc::ECHO;
+    })?;
+    let bytes: Vec<u8> = (0..7000).map(|i| b'a' + (i % 23) as u8).collect();
+    let write = |to| -> Outcome {
+        check_eq!(Ok(1000), io::write_now(to, &bytes[..1000]), "first write");
+        check_eq!(Ok(6000), io::write_now(to, &bytes[1000..]), "second write");
+        Ok(())
+    };
+    write(&pty.master)?;
+    io::expect(&slave, &bytes)?;
+    io::expect(&pty.master, &bytes).context("the echo")?;
+    write(&slave)?;
+    io::expect(&pty.master, &bytes)
 }
 
 fn large_write_in_one_call(ctx: &Ctx) -> Outcome {

@@ -16,6 +16,7 @@ use crate::fixture::{io, pair, raw_pair, term, Pty};
 cases! { "flush":
     input_of_slave => "TCIFLUSH on the slave drops what it has not read",
     input_of_master => "TCIFLUSH on the master drops what it has not read",
+    input_of_master_drops_all => "TCIFLUSH on the master drops what has not arrived, too",
     output_of_slave_keeps_arrived => "TCOFLUSH on the slave keeps the 4095 bytes that have arrived, and drops what is queued behind",
     output_of_master_keeps_arrived => "TCOFLUSH on the master keeps the 4095 bytes that have arrived, and drops what is queued behind",
     both_of_slave => "TCIOFLUSH on the slave drops its unread input, and its queued output",
@@ -61,6 +62,17 @@ fn input_of_master(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     io::write_all(&slave, b"dropped")?;
     arrived(&pty.master, 7)?;
+    flush(&pty.master, libc::TCIFLUSH)?;
+    check_eq!(Ok(0), ioctl::get(&pty.master, TIOCINQ), "TIOCINQ");
+    works(&pty, &slave)
+}
+
+fn input_of_master_drops_all(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    io::write_all(&slave, vec![b'd'; 7000])?;
+    until("bytes to arrive", || {
+        Ok(ioctl::get(&pty.master, TIOCINQ)? >= 4095)
+    })?;
     flush(&pty.master, libc::TCIFLUSH)?;
     check_eq!(Ok(0), ioctl::get(&pty.master, TIOCINQ), "TIOCINQ");
     works(&pty, &slave)

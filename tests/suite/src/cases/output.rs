@@ -29,6 +29,7 @@ cases! { "output":
     reprint => "^R prints the line anew",
     echo_in_raw => "without ICANON each byte is echoed at once",
     echo_order => "echo and output come in the order in which they were made",
+    long_echo => "the echo of as many lines as a slave holds comes whole",
     echo_without_reader => "echo does not fill up what it cannot send, nor lose the line",
     large_cooked_output => "a large text with newlines comes out whole, each with its carriage return",
 }
@@ -189,6 +190,30 @@ fn echo_order(ctx: &Ctx) -> Outcome {
         io::expect(&pty.master, format!("in{i}\r\nout{i}\r\n"))?;
     }
     Ok(())
+}
+
+fn long_echo(ctx: &Ctx) -> Outcome {
+    let (pty, _slave) = pair(ctx)?;
+    // Bytes that take two places where the line discipline keeps its echo.
+    for (typed, echoed) in [
+        (&b"\x11 \xff"[..], &b" \xff"[..]),
+        (b"\r\xd6\x08Y\tac\n\x80Zb", b"\r\n\xd6^HY\tac\r\n\x80Zb"),
+    ] {
+        io::write_all(&pty.master, typed)?;
+        io::expect(&pty.master, echoed)?;
+    }
+    let lines: Vec<u8> = (0..4082)
+        .map(|i| {
+            if i % 62 == 61 {
+                b'\n'
+            } else {
+                b'a' + (i % 26) as u8
+            }
+        })
+        .collect();
+    let echo = String::from_utf8_lossy(&lines).replace('\n', "\r\n");
+    io::write_all(&pty.master, &lines)?;
+    io::expect(&pty.master, echo)
 }
 
 fn echo_without_reader(ctx: &Ctx) -> Outcome {
