@@ -137,6 +137,8 @@ pub struct Workers(BTreeSet<libc::pid_t>);
 impl Workers {
     /// Makes those real-time that have come up since the last call.
     pub fn raise(&mut self) -> Result<()> {
+        // Of this time alone: the number of a process that has gone is given to another one day.
+        let seen = std::mem::take(&mut self.0);
         for entry in std::fs::read_dir("/proc").context("/proc")? {
             let Some(pid) = entry?
                 .file_name()
@@ -145,7 +147,8 @@ impl Workers {
             else {
                 continue;
             };
-            if !self.0.insert(pid) {
+            self.0.insert(pid);
+            if seen.contains(&pid) {
                 continue;
             }
             let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
