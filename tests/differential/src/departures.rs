@@ -8,6 +8,21 @@ use std::mem::MaybeUninit;
 
 use crate::world::Target;
 
+/// What a line discipline holds at most, in bytes, and so what devpts says of a master's input.
+pub const INPUT: usize = 4095;
+
+/// How many bytes both file systems take towards a slave before a writer waits: devpts has buffers of 8 KiB beside its line
+/// disciplines, in pieces that need not be full. Cases write no more than that ([`crate::under_way`]).
+pub const FITS: usize = 7000;
+
+/// The same towards a master: what is in these buffers comes to the line discipline later, and tells of itself again.
+pub const FITS_MASTER: usize = 4000;
+
+/// Bytes to read: rdevpts says of a master all that is there.
+pub fn input(bytes: i32) -> i32 {
+    bytes.min(INPUT as i32)
+}
+
 /// Device numbers: rdevpts has a major number of the kernel's choice for masters.
 pub fn device(target: &Target, device: u64) -> i64 {
     let (major, minor) = (libc::major(device), libc::minor(device));
@@ -19,10 +34,25 @@ pub fn device(target: &Target, device: u64) -> i64 {
     (i64::from(major) << 32) | i64::from(minor)
 }
 
-/// As much of what is to be written as a terminal takes the same way whatever the order in which kernel threads run: up to, or
-/// from, a character that makes a signal.
+/// After a read of a terminal to memory that is not there: takes away what is left to read, and the packet mode status.
 ///
-/// That drops the echo of what came before it, which a kernel thread may have passed on to the master by then, or not.
+/// A line discipline has taken some of it when it finds out, other numbers of bytes in each, and a master of rdevpts none.
+pub fn level_input(fd: i32) {
+    let (mut packet, off, on) = (0, 0, 1);
+    // SAFETY: requests that take a number, write an int, or read one.
+    unsafe {
+        libc::ioctl(fd, libc::TCFLSH, libc::TCIFLUSH);
+        if libc::ioctl(fd, libc::TIOCGPKT, &mut packet) == 0 && packet != 0 {
+            libc::ioctl(fd, libc::TIOCPKT, &off);
+            libc::ioctl(fd, libc::TIOCPKT, &on);
+        }
+    }
+}
+
+/// As much of what is to be written as both file systems take the same way, whatever the order in which kernel threads run: up
+/// to, or from, a character that makes a signal.
+///
+/// That drops the echo of what came before it, which devpts may have passed on to the master by then, or not; rdevpts has.
 pub fn at_once(fd: i32, mut bytes: Vec<u8>) -> Vec<u8> {
     let mut termios = MaybeUninit::<libc::termios>::uninit();
     let mut index = 0;

@@ -19,6 +19,7 @@ use crate::outcome::Outcome;
 use crate::select::{Class, Fd};
 use crate::stats::Stats;
 use crate::trace::{show, Event};
+use crate::under_way::{fit, took};
 use crate::world::{Look, Observation, World, ACTORS};
 
 /// An uninterruptible sleep that lasts longer than this is taken for a call that blocks.
@@ -131,6 +132,26 @@ impl<'a> Lockstep<'a> {
                 return Ok(None);
             }
         }
+        if let Some((fd, text)) = op.text() {
+            if self.model.is_stranded(fd) {
+                self.stats.skipped += 1;
+                return Ok(None);
+            }
+            if let Some(first) = fit(&mut self.model, fd, text) {
+                op = first;
+            }
+        }
+        // How what comes in pieces is shared out among several readers is a matter of time.
+        if let Some((fd, _)) = op.stream_read() {
+            let reads = |busy: &Op| {
+                busy.stream_read()
+                    .is_some_and(|(other, _)| self.model.same_master(fd, other))
+            };
+            if self.busy.iter().flatten().any(reads) {
+                self.stats.skipped += 1;
+                return Ok(None);
+            }
+        }
         // The kernel's set_termios() spins until a blocked writer of the terminal goes away, and so do we, on one processor.
         if op.drains() && self.busy.iter().flatten().any(Op::writes) {
             self.stats.skipped += 1;
@@ -158,6 +179,7 @@ impl<'a> Lockstep<'a> {
                     return Ok(Some("the outcome".to_owned()));
                 }
                 self.stats.count(&op, &outcomes[0]);
+                took(&mut self.model, &op, &outcomes[0]);
                 op.learn(&outcomes[0], &mut self.model);
             }
             Ok(None) => {
@@ -364,9 +386,7 @@ impl<'a> Lockstep<'a> {
         self.stats.signals += left.signals.len() as u64;
         for (fd, events, input) in &seen.fds {
             self.input.insert(*fd, *input);
-            if let Some(open) = self.model.fds.get_mut(fd) {
-                open.readable = events & (libc::POLLIN | libc::POLLPRI | libc::POLLHUP) != 0;
-            }
+            self.model.saw(*fd, *events, *input);
         }
         let mut what = None;
         for ((slot, left), right) in left.ended.into_iter().zip(right.ended.into_values()) {
@@ -377,6 +397,7 @@ impl<'a> Lockstep<'a> {
                 what = Some("the outcome of a call that had blocked".to_owned());
             } else {
                 self.stats.count(&op, &left);
+                took(&mut self.model, &op, &left);
                 op.learn(&left, &mut self.model);
             }
             self.events.push(Event::Ended(slot, [left, right]));

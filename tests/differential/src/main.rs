@@ -14,6 +14,7 @@ mod run;
 mod select;
 mod stats;
 mod trace;
+mod under_way;
 mod world;
 
 use std::path::PathBuf;

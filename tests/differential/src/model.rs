@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ops::files::Files;
 use crate::ops::flags::OpenFlags;
 use crate::select::{Class, Name};
+use crate::under_way::UnderWay;
 use crate::world::{mount_point, MOUNTS};
 
 /// What a descriptor is of.
@@ -47,6 +48,10 @@ pub struct Model {
     pub fds: BTreeMap<i32, Open>,
     /// Files that others were bound on.
     pub bound: BTreeSet<String>,
+    /// Masters whose slaves may have been hung up.
+    hung_up: BTreeSet<Kind>,
+    /// What was written and not read.
+    pub under_way: UnderWay,
     /// A number of the step under way.
     pub token: u16,
 }
@@ -108,10 +113,57 @@ impl Model {
         }
     }
 
+    /// A descriptor of an end.
+    pub fn descriptor_of(&self, end: Kind) -> Option<i32> {
+        let mut fds = self.fds.iter().filter(|(_, open)| open.kind == end);
+        fds.next().map(|(fd, _)| *fd)
+    }
+
     /// Whether a descriptor is of a master.
     pub fn is_master(&self, fd: i32) -> bool {
         let open = self.fds.get(&fd);
         open.is_some_and(|open| matches!(open.kind, Kind::Master(..)))
+    }
+
+    /// Notes what there was to see of an end, by one of its descriptors.
+    pub fn saw(&mut self, fd: i32, events: i16, input: i32) {
+        let Some(end) = self.fds.get(&fd).map(|open| open.kind) else {
+            return;
+        };
+        self.under_way.seen(end, input);
+        for open in self.fds.values_mut().filter(|open| open.kind == end) {
+            open.readable = events & (libc::POLLIN | libc::POLLPRI | libc::POLLHUP) != 0;
+        }
+    }
+
+    /// Notes that a slave may have been hung up, by one of its descriptors.
+    pub fn hang_up(&mut self, fd: i32) {
+        if let Some(Kind::Slave(m, i)) = self.fds.get(&fd).map(|open| open.kind) {
+            self.hung_up.insert(Kind::Master(m, i));
+        }
+    }
+
+    /// Whether a descriptor is of a master whose slave may have been hung up.
+    ///
+    /// What is written to it then waits until the slave has a line discipline again, and for something that makes a kernel
+    /// thread look: the next write, or, in rdevpts, a reader.
+    pub fn is_stranded(&self, fd: i32) -> bool {
+        let open = self.fds.get(&fd);
+        open.is_some_and(|open| self.hung_up.contains(&open.kind))
+    }
+
+    /// Whether two descriptors are of one master.
+    pub fn same_master(&self, one: i32, other: i32) -> bool {
+        let kind = |fd: i32| self.fds.get(&fd).map(|open| open.kind);
+        self.is_master(one) && kind(one) == kind(other)
+    }
+
+    /// Notes a new pty.
+    pub fn born(&mut self, mount: usize, index: i64) {
+        let (master, slave) = (Kind::Master(mount, index), Kind::Slave(mount, index));
+        self.under_way.none(master);
+        self.under_way.none(slave);
+        self.hung_up.remove(&master);
     }
 
     /// What a descriptor is, in words.

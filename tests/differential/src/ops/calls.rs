@@ -161,6 +161,15 @@ impl Family for Calls {
         }
     }
 
+    fn text(&mut self) -> Option<(i32, &mut Text)> {
+        match self {
+            Self::Pwritev2 { fd, text, .. }
+            | Self::SpliceTo { fd, text }
+            | Self::Sendfile { fd, text } => Some((fd.number(), text)),
+            _ => None,
+        }
+    }
+
     fn run(&self, cx: &Cx<'_>) -> Outcome {
         let c = |name: &Name| CString::new(name.path()).unwrap_or_default();
         // SAFETY: buffers are as long as said, and outlive the calls.

@@ -267,6 +267,17 @@ impl Family for Control {
         }
     }
 
+    fn learn(&self, outcome: &Outcome, model: &mut Model) {
+        match self {
+            Self::Hangup { fd } if outcome.ok() => model.hang_up(fd.number()),
+            _ => {}
+        }
+    }
+
+    fn writes(&self) -> bool {
+        matches!(self, Self::Flow { .. })
+    }
+
     fn run(&self, cx: &Cx<'_>) -> Outcome {
         match self {
             Self::Get { fd, request } => get(*fd, entry(GETTERS, *request).value),
@@ -328,6 +339,9 @@ fn get(fd: Fd, request: u64) -> Outcome {
     let mut value = 0_i32;
     // SAFETY: a request that writes an int, or nothing.
     let ret = unsafe { libc::ioctl(fd.number(), request, &mut value) };
+    if request == libc::FIONREAD {
+        value = departures::input(value);
+    }
     Outcome::from_ret(ret.into()).with_values([value.into()])
 }
 

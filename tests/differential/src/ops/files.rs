@@ -241,8 +241,11 @@ impl Family for Files {
                 }
             }
             Self::Open { name, .. } | Self::NewPty { name, .. } if outcome.ok() => {
-                let mount = Model::mount_of(name.path());
-                model.opened(outcome.ret, kind(mount, outcome));
+                let kind = kind(Model::mount_of(name.path()), outcome);
+                if let Kind::Master(mount, index) = kind {
+                    model.born(mount, index);
+                }
+                model.opened(outcome.ret, kind);
             }
             Self::Peer { master, .. } if outcome.ok() => {
                 let mount = match model.fds.get(&master.number()).map(|open| open.kind) {

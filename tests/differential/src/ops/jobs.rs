@@ -74,8 +74,27 @@ impl Family for Jobs {
 
     fn resolve(&mut self, model: &Model) -> Option<()> {
         match self {
-            Self::Job { fd, .. } | Self::LeaderExits { fd, .. } => fd.resolve(model),
+            Self::Job { fd, deed, .. } => {
+                fd.resolve(model)?;
+                // Its bytes are compared as they come, and an echo comes in pieces.
+                let stream = matches!(deed, Deed::Read | Deed::Write);
+                (!stream || !model.is_master(fd.number())).then_some(())
+            }
+            Self::LeaderExits { fd, .. } => fd.resolve(model),
             Self::ProcStat => Some(()),
+        }
+    }
+
+    fn learn(&self, _outcome: &Outcome, model: &mut Model) {
+        match self {
+            // A session leader that ends hangs its terminal up.
+            Self::LeaderExits { fd, .. }
+            | Self::Job {
+                fd,
+                place: Place::Leader | Place::LeaderBehind,
+                ..
+            } => model.hang_up(fd.number()),
+            _ => {}
         }
     }
 

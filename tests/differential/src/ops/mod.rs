@@ -24,6 +24,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Model;
+use crate::ops::data::Text;
 use crate::outcome::Outcome;
 use crate::world::{Shared, Target};
 
@@ -62,6 +63,11 @@ pub trait Family: Sized {
     /// Whether it writes to a stream.
     fn writes(&self) -> bool {
         false
+    }
+
+    /// For a write to a stream: where to, and what.
+    fn text(&mut self) -> Option<(i32, &mut Text)> {
+        None
     }
 
     /// For a read of a stream: how much it asked for, and from which descriptor.
@@ -133,6 +139,11 @@ macro_rules! families {
             /// See [`Family::writes`].
             pub fn writes(&self) -> bool {
                 match self { $(Self::$family(op) => op.writes()),+ }
+            }
+
+            /// See [`Family::text`].
+            pub fn text(&mut self) -> Option<(i32, &mut Text)> {
+                match self { $(Self::$family(op) => op.text()),+ }
             }
 
             /// See [`Family::stream_read`].

@@ -11,7 +11,8 @@ use nix::errno::Errno;
 
 use super::proto::{receive, send, Command, Look, Observation, Reply, Request, LONGEST_ORDER};
 use super::shared::{count_signals, Shared};
-use super::{mount_all, schedule, Target, ACTORS, SOCKETS};
+use super::{lower, mount_all, schedule, Target, ACTORS, SOCKETS};
+use crate::departures;
 use crate::ops::Cx;
 
 /// The actor that is not root.
@@ -160,8 +161,13 @@ impl Inside<'_> {
         loop {
             let command: Command = receive(socket, &mut buf, true)?.context("command")?;
             state.started.store(command.number, Ordering::Release);
+            // As the kernel threads that do a part of it for devpts, so that what it wakes preempts it as it does them.
+            if command.op.writes() {
+                lower()?;
+            }
             let outcome = command.op.run(&cx);
             if state.blocked.load(Ordering::Acquire) == command.number {
+                schedule(libc::SCHED_FIFO)?;
                 let seen = Observation::default();
                 send(socket, &Reply { outcome, seen })?;
                 state.done.store(command.number, Ordering::Release);
@@ -192,7 +198,7 @@ impl Inside<'_> {
             unsafe { libc::ioctl(fd, request, &mut value) };
             value
         };
-        let all = |p: &libc::pollfd| (p.fd, p.revents, int(p.fd, libc::TIOCINQ));
+        let all = |p: &libc::pollfd| (p.fd, p.revents, departures::input(int(p.fd, libc::TIOCINQ)));
         let state = |slot: &u8| (*slot, self.state(usize::from(*slot)));
         Observation {
             fds: polls.iter().map(all).collect(),

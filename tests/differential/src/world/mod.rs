@@ -113,6 +113,11 @@ pub fn schedule(policy: libc::c_int) -> Result<()> {
     set_policy(0, policy, 2)
 }
 
+/// Gives this process the priority of the [`Workers`], until the next [`schedule`].
+pub fn lower() -> Result<()> {
+    set_policy(0, libc::SCHED_FIFO, 1)
+}
+
 fn set_policy(pid: libc::pid_t, policy: libc::c_int, real_time: libc::c_int) -> Result<()> {
     let param = libc::sched_param {
         sched_priority: if policy == libc::SCHED_FIFO {
