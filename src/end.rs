@@ -46,7 +46,15 @@ pub(crate) fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
     if end.tty().stopped() {
         return 0;
     }
-    end.link_port().receive(data)
+    end.send(data)
+}
+
+/// [`write`] of one byte, which [`End::flush_chars`] tells of.
+pub(crate) fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
+    if end.tty().stopped() {
+        return 0;
+    }
+    end.put_char(byte)
 }
 
 /// How much [`write`] takes.
@@ -54,12 +62,12 @@ pub(crate) fn write_room(end: &End<'_, Pair>) -> u32 {
     if end.tty().stopped() {
         return 0;
     }
-    end.link_port().space_avail()
+    end.send_room()
 }
 
 /// Drops what the other end has not got yet, and tells a master in packet mode.
 pub(crate) fn flush_buffer(end: &End<'_, Pair>) {
-    end.link_port().flush();
+    end.discard_sent();
     if end.link().packet() {
         let mut ctrl = end.tty().ctrl();
         ctrl.update_pktstatus(0, TIOCPKT_FLUSHWRITE);

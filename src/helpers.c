@@ -15,6 +15,7 @@
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
+#include <linux/uio.h>
 #include <linux/wait.h>
 
 void rdevpts_inode_lock_parent(struct inode *inode);
@@ -76,6 +77,66 @@ void rdevpts_set_fsnotify_nonotify(struct file *file);
 void rdevpts_set_fsnotify_nonotify(struct file *file)
 {
 	file_set_fsnotify_mode(file, FMODE_NONOTIFY);
+}
+
+void rdevpts_wake_up_interruptible_poll_rdnorm(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible_poll_rdnorm(wait_queue_head_t *wait)
+{
+	wake_up_interruptible_poll(wait, EPOLLIN | EPOLLRDNORM);
+}
+
+bool rdevpts_waitqueue_active(wait_queue_head_t *wait);
+bool rdevpts_waitqueue_active(wait_queue_head_t *wait)
+{
+	return waitqueue_active(wait);
+}
+
+void rdevpts_init_wait_woken(struct wait_queue_entry *entry);
+void rdevpts_init_wait_woken(struct wait_queue_entry *entry)
+{
+	init_wait_func(entry, woken_wake_function);
+}
+
+int rdevpts_mutex_lock_interruptible(struct mutex *lock);
+int rdevpts_mutex_lock_interruptible(struct mutex *lock)
+{
+	return mutex_lock_interruptible(lock);
+}
+
+bool rdevpts_mutex_is_locked(struct mutex *lock);
+bool rdevpts_mutex_is_locked(struct mutex *lock)
+{
+	return mutex_is_locked(lock);
+}
+
+size_t rdevpts_iov_iter_count(const struct iov_iter *iter);
+size_t rdevpts_iov_iter_count(const struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
+}
+
+size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *iter);
+size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *iter)
+{
+	return copy_to_iter(from, bytes, iter);
+}
+
+void rdevpts_memzero_explicit(void *s, size_t count);
+void rdevpts_memzero_explicit(void *s, size_t count)
+{
+	memzero_explicit(s, count);
+}
+
+time64_t rdevpts_inode_get_atime_sec(const struct inode *inode);
+time64_t rdevpts_inode_get_atime_sec(const struct inode *inode)
+{
+	return inode_get_atime_sec(inode);
+}
+
+void rdevpts_inode_set_atime(struct inode *inode, time64_t sec);
+void rdevpts_inode_set_atime(struct inode *inode, time64_t sec)
+{
+	inode_set_atime(inode, sec, 0);
 }
 
 /* The VFS: src/vfs */

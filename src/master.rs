@@ -65,6 +65,14 @@ impl PtyEnd for Master {
         end::write(end, data)
     }
 
+    fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
+        end::put_char(end, byte)
+    }
+
+    fn flush_chars(end: &End<'_, Pair>) {
+        end.flush_chars();
+    }
+
     fn write_room(end: &End<'_, Pair>) -> u32 {
         end::write_room(end)
     }

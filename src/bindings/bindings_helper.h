@@ -10,12 +10,21 @@
 #include <linux/fs_parser.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/poll.h>
 #include <linux/statfs.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
 #include <linux/tty_ldisc.h>
 #include <linux/tty_port.h>
+
+/* Macros that bindgen cannot evaluate. */
+static const __poll_t RDEVPTS_EPOLLIN = EPOLLIN;
+static const __poll_t RDEVPTS_EPOLLPRI = EPOLLPRI;
+static const __poll_t RDEVPTS_EPOLLOUT = EPOLLOUT;
+static const __poll_t RDEVPTS_EPOLLHUP = EPOLLHUP;
+static const __poll_t RDEVPTS_EPOLLRDNORM = EPOLLRDNORM;
+static const __poll_t RDEVPTS_EPOLLWRNORM = EPOLLWRNORM;
 
 /* Layouts as C has them, which mod.rs compares with bindgen's. */
 static const unsigned long RDEVPTS_SIZEOF_TTY_STRUCT = sizeof(struct tty_struct);

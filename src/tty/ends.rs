@@ -2,7 +2,7 @@
 
 //! What the two ends of a pair share.
 
-use super::port::Port;
+use super::{channel::Channel, port::Port};
 use kernel::{prelude::*, sync::Arc};
 
 /// `tty_buffer_set_limit()` of each end, as the C driver has it: bytes in flight.
@@ -17,6 +17,9 @@ pub(crate) struct Ends<P> {
     master_port: Port,
     #[pin]
     slave_port: Port,
+    /// Output of the slave, in place of the master's port as long as the master has its own line discipline.
+    #[pin]
+    channel: Channel,
     #[pin]
     pair: P,
 }
@@ -32,6 +35,7 @@ impl<P> Ends<P> {
             try_pin_init!(Self {
                 master_port <- Port::new(BUFFER_LIMIT),
                 slave_port <- Port::new(BUFFER_LIMIT),
+                channel <- Channel::new(),
                 pair <- pair,
             }),
             GFP_KERNEL_ACCOUNT,
@@ -46,6 +50,11 @@ impl<P> Ends<P> {
     /// The slave's input.
     pub(super) fn slave_port(&self) -> &Port {
         &self.slave_port
+    }
+
+    /// Output of the slave.
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     /// What the driver keeps for the pair.

@@ -11,8 +11,12 @@
 use super::{
     driver::Driver,
     ends::Ends,
+    iter::Destination,
+    ldisc::Ldisc,
+    master_ldisc::MasterLdisc,
+    master_read,
     operations::{master_end, Master},
-    tty_struct::Tty,
+    tty_struct::{Flag, Tty},
 };
 use crate::bindings::{self, FileOps};
 use core::{
@@ -110,23 +114,26 @@ impl<'a> OpeningFile<'a> {
         }
     }
 
-    /// Gives the file the operations that files of `driver` have, and opens it by them, as `chrdev_open()` does for who
-    /// opens a device by its number.
+    /// Gives the file the operations `fops`, and has the tty core open it, as `chrdev_open()` does for who opens a device
+    /// by its number.
     ///
     /// # Errors
     ///
-    /// Any of the operation's.
+    /// Any of `tty_open()`'s.
     ///
     /// # Safety
     ///
-    /// `driver` was registered with `TTY_DRIVER_DYNAMIC_ALLOC`; `inode` does for its `open`, which is the tty core's or
-    /// calls that: `i_rdev` is read.
-    pub(super) unsafe fn open_as(self, driver: &Driver, inode: *mut bindings::inode) -> Result {
-        let core = CoreFops::of(driver)?;
+    /// `fops` do for the terminal what those of the tty core do; of `inode`, `i_rdev` is read.
+    pub(super) unsafe fn open_as(
+        self,
+        fops: &'static bindings::file_operations,
+        core: CoreFops,
+        inode: *mut bindings::inode,
+    ) -> Result {
         // SAFETY: The file is ours, and the table static. The operations that it had, of a node of ours, have no owner to
         // be given up; no more have these. The rest is the caller's promise.
         unsafe {
-            (*self.file).f_op = core.0;
+            (*self.file).f_op = fops;
             core.open(inode, self.file)
         }
     }
@@ -251,6 +258,7 @@ impl<M: Master> MasterFops<M> {
         bindings::file_operations {
             owner: ptr::null_mut(),
             open: Some(Self::open),
+            read_iter: Some(Self::read_iter),
             release: Some(Self::release),
             unlocked_ioctl: Some(Self::unlocked_ioctl),
             #[cfg(CONFIG_COMPAT)]
@@ -301,6 +309,49 @@ impl<M: Master> MasterFops<M> {
         // SAFETY: A file of `open` was opened by the core, whose table the master driver's state has.
         unsafe { Self::core_of(file).release(inode, file) };
         0
+    }
+
+    /// # Safety
+    ///
+    /// Called by `vfs_read()` and others on an open file; `iocb` and `to` are valid for the call.
+    unsafe extern "C" fn read_iter(
+        iocb: *mut bindings::kiocb,
+        to: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: Both are valid, and the file is open, on a master of ours.
+        let (file, end) = unsafe { ((*iocb).ki_filp, master_end::<M::Pair>((*iocb).ki_filp)) };
+        let (Some(end), Some(iter)) = (end, NonNull::new(to)) else {
+            return EIO.to_errno() as isize;
+        };
+        if end.tty().test(Flag::IoError) {
+            return EIO.to_errno() as isize;
+        }
+        let Some(ldisc) = Ldisc::get_wait(end.tty()) else {
+            // Hung up: the end of the file.
+            return 0;
+        };
+        if !core::ptr::eq(ldisc.ops(), MasterLdisc::<M>::OPS) {
+            drop(ldisc);
+            // SAFETY: The core's own function, with the caller's arguments; the file is open, on a master of ours.
+            return match unsafe { Self::core_of(file) }.0.read_iter {
+                // SAFETY: As above.
+                Some(read_iter) => unsafe { read_iter(iocb, to) },
+                None => EIO.to_errno() as isize,
+            };
+        }
+        // SAFETY: The caller's iterator.
+        let mut to = unsafe { Destination::from_raw(iter) };
+        // SAFETY: The file is open for the call.
+        let result = unsafe { master_read::read(&end, file, false, &mut to) };
+        drop(ldisc);
+        match result {
+            Ok(0) => 0,
+            Ok(n) => {
+                end.tty().update_atime();
+                n as isize
+            }
+            Err(error) => error.to_errno() as isize,
+        }
     }
 
     /// The core's table, for a file that is open.

@@ -5,10 +5,12 @@
 
 use super::{
     ends::Ends,
+    ldisc,
+    master_ldisc::MasterLdisc,
     operations::{Master, Operations, Slave},
     pair::{set_index, Births, PtyDriver},
     port::Port,
-    tty_struct::Tty,
+    tty_struct::{Flag, Tty},
 };
 use crate::bindings;
 use core::ptr;
@@ -31,6 +33,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     pub(super) const SLAVE_OPS: bindings::tty_operations = bindings::tty_operations {
         lookup: Some(Self::slave_lookup),
         install: Some(Self::slave_install),
+        open: Some(Self::slave_open),
         ..Operations::<S, false>::TABLE
     };
 
@@ -57,6 +60,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                     ends.slave_port(),
                     ends.clone(),
                 );
+                ldisc::adopt(tty, slave_ldisc(tty));
+                Tty::from_raw(tty).set(Flag::NoWriteSplit);
             }
             Ok(0)
         })
@@ -75,6 +80,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                 let creation = Births::<M::Pair>::current(driver)?.as_ptr();
                 let ends = &(*creation).ends;
                 adopt(tty, driver, ends.master_port(), ends.clone());
+                ldisc::adopt(tty, MasterLdisc::<M>::OPS);
             }
             Ok(0)
         })
@@ -140,6 +146,22 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         }
     }
 
+    /// Sees to the line discipline, which a hangup attached anew, then opens the slave.
+    ///
+    /// # Safety
+    ///
+    /// Called by `tty_open()` with the slave's `tty_lock()` held.
+    unsafe extern "C" fn slave_open(
+        tty: *mut bindings::tty_struct,
+        file: *mut bindings::file,
+    ) -> c_int {
+        // SAFETY: `tty_lock()` is held. The table has `N_TTY`'s operations but for `write`, which shares no data with them.
+        unsafe {
+            ldisc::adopt(tty, slave_ldisc(tty));
+            Operations::<S, false>::open(tty, file)
+        }
+    }
+
     /// Links the new master to its slave, then opens it.
     ///
     /// # Safety
@@ -166,6 +188,16 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             Operations::<M, true>::open(tty, file)
         }
     }
+}
+
+/// The operations for the line discipline of a slave.
+///
+/// # Safety
+///
+/// `tty` is a slave, with its driver set.
+unsafe fn slave_ldisc(tty: *mut bindings::tty_struct) -> *const bindings::tty_ldisc_ops {
+    // SAFETY: A slave's driver is the slaves', whose state that is.
+    unsafe { (*(*tty).driver).driver_state.cast::<bindings::tty_ldisc_ops>() }
 }
 
 /// Makes `tty` a first-time opened terminal of `driver`.

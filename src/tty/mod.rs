@@ -28,18 +28,29 @@
 
 #![allow(unsafe_code)]
 
+mod channel;
 mod driver;
 mod ends;
+mod feed;
 mod file;
 mod install;
 pub(crate) mod ioctl;
+mod iter;
+mod ldisc;
+mod master_ldisc;
+mod master_read;
+mod memory;
 mod operations;
 pub(crate) mod pair;
 mod port;
 mod process;
+mod read_lock;
+mod slave_file;
+mod slave_ldisc;
 mod slave_node;
 mod termios;
 mod tty_struct;
+mod wait;
 
 pub(crate) use file::{FopsCell, Opened, OpeningFile};
 pub(crate) use operations::{End, Master, PtyEnd, Slave};

@@ -5,8 +5,10 @@
 //! C header: [`include/linux/tty_driver.h`](srctree/include/linux/tty_driver.h)
 
 use super::{
+    channel::Channel,
     ends::Ends,
     file::{FopsCell, Opened, OpeningFile},
+    ldisc,
     port::Port,
     termios::Termios,
     tty_struct::Tty,
@@ -42,7 +44,10 @@ impl<'a, P: 'static> End<'a, P> {
     /// # Safety
     ///
     /// `tty` must be an end that [`super::pair`] made with an `Ends<P>`, and stay unreleased for `'a`.
-    unsafe fn from_raw(tty: *mut bindings::tty_struct, is_master: bool) -> Option<Self> {
+    pub(super) unsafe fn from_raw(
+        tty: *mut bindings::tty_struct,
+        is_master: bool,
+    ) -> Option<Self> {
         // SAFETY: The tty is live by the caller's promise. `link` is written once, before any second thread can reach
         // the tty, to an end that is released together with this one.
         let link = NonNull::new(unsafe { (*tty).link })?;
@@ -81,8 +86,68 @@ impl<'a, P: 'static> End<'a, P> {
         self.ends.pair()
     }
 
-    /// Where bytes for the other end go.
-    pub(crate) fn link_port(&self) -> &Port {
+    /// Sends `data` to the other end, as far as there is room. Returns how much. Must not sleep.
+    ///
+    /// Those who wait for it are told, unless the caller is inside of a write that tells them at its end.
+    pub(crate) fn send(&self, data: &[u8]) -> usize {
+        self.put(data, true)
+    }
+
+    /// Like [`send`](Self::send) for one byte, of which those who wait are told by [`flush_chars`](Self::flush_chars).
+    pub(crate) fn put_char(&self, byte: u8) -> usize {
+        self.put(&[byte], false)
+    }
+
+    fn put(&self, data: &[u8], tell: bool) -> usize {
+        if !self.is_master {
+            if let Some((taken, wake)) = self.channel().write(data, tell) {
+                if wake {
+                    self.link.tell_readers();
+                }
+                return taken;
+            }
+        }
+        self.link_port().receive(data)
+    }
+
+    /// Tells those who wait for what was sent by [`put_char`](Self::put_char), or inside of a write.
+    pub(crate) fn flush_chars(&self) {
+        if !self.is_master && self.channel().flush() {
+            self.link.tell_readers();
+        }
+    }
+
+    /// How much [`send`](Self::send) takes now, memory permitting.
+    pub(crate) fn send_room(&self) -> u32 {
+        if !self.is_master {
+            if let Some(room) = self.channel().write_room() {
+                return room as u32;
+            }
+        }
+        self.link_port().space_avail()
+    }
+
+    /// Drops what was sent and has not reached the other end. May sleep.
+    pub(crate) fn discard_sent(&self) {
+        if !self.is_master {
+            self.channel().flush_output();
+        }
+        self.link_port().flush();
+    }
+
+    /// The slave's output, at either end.
+    pub(super) fn channel(&self) -> &Channel {
+        self.ends.channel()
+    }
+
+    /// The master has another line discipline from now on: what the slave writes goes through the master's port.
+    pub(super) fn detach_channel(&self) {
+        let port = self.ends.master_port();
+        self.channel().detach(|bytes| port.receive_all(bytes));
+    }
+
+    /// Where bytes for the other end go when they must wait.
+    pub(super) fn link_port(&self) -> &Port {
         if self.is_master {
             self.ends.slave_port()
         } else {
@@ -115,6 +180,12 @@ pub(crate) trait PtyEnd: 'static {
     /// Output: takes as many bytes of `data` as fit, and returns how many. Must not sleep; concurrent calls are
     /// possible (the line discipline's echo against a writer).
     fn write(end: &End<'_, Self::Pair>, data: &[u8]) -> usize;
+
+    /// Output of one byte, like [`write`](Self::write); `flush_chars` comes after the last. Returns how many were taken.
+    fn put_char(end: &End<'_, Self::Pair>, byte: u8) -> usize;
+
+    /// Tells those who wait for what [`put_char`](Self::put_char) put.
+    fn flush_chars(end: &End<'_, Self::Pair>);
 
     /// How many bytes [`write`](Self::write) would take. Must not sleep.
     fn write_room(end: &End<'_, Self::Pair>) -> u32;
@@ -207,6 +278,8 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
         open: Some(Self::open),
         close: Some(Self::close),
         write: Some(Self::write),
+        put_char: Some(Self::put_char),
+        flush_chars: Some(Self::flush_chars),
         write_room: Some(Self::write_room),
         flush_buffer: Some(Self::flush_buffer),
         unthrottle: Some(Self::unthrottle),
@@ -270,6 +343,8 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
     ///
     /// Called by `release_one_tty()` when the last reference to the tty is gone.
     unsafe extern "C" fn cleanup(tty: *mut bindings::tty_struct) {
+        // SAFETY: Nobody uses the tty after this but the core, to free it.
+        unsafe { ldisc::abandon(tty) };
         // SAFETY: `driver_data` carries an `Arc<Ends<_>>` since `install`; nobody uses the tty after this. The port,
         // which is part of `Ends`, goes with the last of the two.
         drop(unsafe { Arc::<Ends<T::Pair>>::from_foreign((*tty).driver_data) });
@@ -312,6 +387,22 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
         let data = unsafe { core::slice::from_raw_parts(data, len) };
         // SAFETY: A line discipline is detached before the tty is released. No more than `len` <= isize::MAX is taken.
         unsafe { Self::with(tty, 0, |end| T::write(end, data) as isize) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by a line discipline that is attached to the tty.
+    unsafe extern "C" fn put_char(tty: *mut bindings::tty_struct, byte: u8) -> c_int {
+        // SAFETY: A line discipline is detached before the tty is released.
+        unsafe { Self::with(tty, 0, |end| T::put_char(end, byte) as c_int) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by a line discipline that is attached to the tty.
+    unsafe extern "C" fn flush_chars(tty: *mut bindings::tty_struct) {
+        // SAFETY: A line discipline is detached before the tty is released.
+        unsafe { Self::with(tty, (), T::flush_chars) };
     }
 
     /// # Safety

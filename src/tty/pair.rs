@@ -38,6 +38,8 @@ use super::{
     ends::Ends,
     file::{CoreFops, Opened, OpeningFile},
     operations::{Master, Slave},
+    slave_file,
+    slave_ldisc::SlaveLdisc,
     termios::Termios,
 };
 use crate::bindings;
@@ -156,11 +158,13 @@ pub(crate) struct PtyDriver<M: Master, S: Slave<Pair = M::Pair>> {
     /// How many pairs there can be: `num` of the drivers.
     lines: u32,
     core: CoreFops,
+    slave_fops: &'static bindings::file_operations,
     /// Of this, `tty_open()` reads `i_rdev`, the masters' device number, and nothing else.
     device: KBox<MaybeUninit<bindings::inode>>,
     /// The same for the entrance.
     slave_device: KBox<MaybeUninit<bindings::inode>>,
     births: Births<M::Pair>,
+    slave_ldisc: bindings::tty_ldisc_ops,
     /// Held as long as there is a creation under way.
     #[pin]
     creating: Mutex<()>,
@@ -183,9 +187,12 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             creating <- new_mutex!((), "PtyDriver::creating"),
             lines: names.lines,
             births: Births::new(),
+            slave_ldisc: SlaveLdisc::<S>::ops(),
             pts: {
                 let driver = Unregistered::new(Self::slave_config(&names), module)?;
                 driver.set_major(names.slave_major);
+                // SAFETY: SLAVE_OPS take it for that; `this` is pinned, and drops the driver before it.
+                unsafe { driver.set_state(addr_of_mut!((*this.as_ptr()).slave_ldisc).cast()) };
                 driver
             },
             entrance: {
@@ -233,6 +240,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                 M::fops().populate::<M>(core);
                 core
             },
+            slave_fops: slave_file::fops(*core)?,
             device: inode_for(ptm)?,
             slave_device: inode_for(entrance)?,
             _ends: PhantomData,
@@ -258,7 +266,13 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     /// What [`Slave::lookup`] or `PtyEnd::open` fails with; `ENOMEM`; `ERESTARTSYS`.
     pub(crate) fn open_slave(&self, opening: OpeningFile<'_>) -> Result {
         // SAFETY: The file is being opened (`OpeningFile`). `tty_open()` reads no more of the inode than `i_rdev`.
-        unsafe { opening.open_as(&self.entrance, self.slave_device.as_ptr().cast_mut()) }
+        unsafe {
+            opening.open_as(
+                self.slave_fops,
+                self.core,
+                self.slave_device.as_ptr().cast_mut(),
+            )
+        }
     }
 
     /// Makes a pair of number `index`, with `opening` as its master's file, and has it carry `pair`.

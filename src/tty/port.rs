@@ -5,13 +5,14 @@
 //! C headers: [`include/linux/tty_port.h`](srctree/include/linux/tty_port.h),
 //! [`include/linux/tty_flip.h`](srctree/include/linux/tty_flip.h)
 
+use super::{ldisc::Ldisc, tty_struct::Tty};
 use crate::bindings;
 use core::ptr::{addr_of_mut, NonNull};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
     sync::{
-        atomic::{ordering::Acquire, Atomic},
+        atomic::{ordering::{Acquire, Relaxed}, Atomic},
         SpinLockIrq,
     },
     types::Opaque,
@@ -24,6 +25,7 @@ use kernel::{
 /// `raw` is initialised by `tty_port_init()`. The producer side of its flip buffer (`buf.tail` and what it points to)
 /// is only used under `producer`.
 #[pin_data(PinnedDrop)]
+#[repr(C)]
 pub(crate) struct Port {
     #[pin]
     raw: Opaque<bindings::tty_port>,
@@ -34,6 +36,10 @@ pub(crate) struct Port {
     /// Interrupts are off, since line disciplines (PPP) write from softirqs.
     #[pin]
     producer: SpinLockIrq<()>,
+    /// Not 0 when something may be in the flip buffer.
+    queued: Atomic<i32>,
+    /// How much may be in it, about.
+    limit: c_int,
 }
 
 // SAFETY: A port may be destroyed on any thread.
@@ -54,7 +60,19 @@ impl Port {
                 }
             }),
             producer <- new_spinlock_irq!(()),
+            queued: Atomic::new(0),
+            limit,
         })
+    }
+
+    /// The port of a slave.
+    ///
+    /// # Safety
+    ///
+    /// `slave` is one that `super::pair` made.
+    pub(super) unsafe fn of_slave(slave: &Tty) -> &Self {
+        // SAFETY: `raw` is the first field of a port (`repr(C)`), and a slave's `port` points to it. It lives as long.
+        unsafe { &*(*slave.as_ptr()).port.cast() }
     }
 
     /// The C object.
@@ -70,6 +88,7 @@ impl Port {
         const NORMAL: [u8; 1] = [bindings::TTY_NORMAL as u8];
 
         let _producer = self.producer.lock();
+        self.queued.store(1, Relaxed);
         // SAFETY: The port is initialised and `producer` is held (invariant). `data` is valid for its length, and one
         // flag byte is enough when flags are not mutable.
         unsafe {
@@ -86,6 +105,43 @@ impl Port {
         }
     }
 
+    /// Puts all of `data` into the flip buffer, memory permitting, whatever its limit.
+    pub(super) fn receive_all(&self, data: &[u8]) {
+        // SAFETY: The port is initialised. The limits are within what the function takes, so it cannot fail.
+        unsafe { bindings::tty_buffer_set_limit(self.as_ptr(), c_int::MAX) };
+        self.receive(data);
+        // SAFETY: As above.
+        unsafe { bindings::tty_buffer_set_limit(self.as_ptr(), self.limit) };
+    }
+
+    /// Whether something may be in the flip buffer. A hint: what is put in later is told to the work.
+    pub(super) fn may_be_queued(&self) -> bool {
+        self.queued.load(Relaxed) != 0
+    }
+
+    /// Hands `data` to `ldisc`, after what is in the flip buffer, on this thread. Returns how much of it was taken: not all
+    /// where the line discipline is full. May sleep.
+    pub(super) fn receive_directly(&self, ldisc: &Ldisc<'_>, data: &[u8]) -> usize {
+        let consumer = self.lock_consumer();
+        if !consumer.pump(ldisc) {
+            return 0;
+        }
+        // SAFETY: The consumer is locked, and what came before has been delivered.
+        unsafe { ldisc.receive(data.as_ptr(), core::ptr::null(), data.len()) }
+    }
+
+    /// Delivers what is in the flip buffer to `ldisc`, on this thread, in place of the work. May sleep.
+    pub(super) fn deliver(&self, ldisc: &Ldisc<'_>) {
+        self.lock_consumer().pump(ldisc);
+    }
+
+    /// Makes this thread the only consumer.
+    fn lock_consumer(&self) -> Consumer<'_> {
+        // SAFETY: The port is initialised.
+        unsafe { bindings::tty_buffer_lock_exclusive(self.as_ptr()) };
+        Consumer { port: self }
+    }
+
     /// How many bytes [`receive`](Self::receive) would take now, memory permitting.
     pub(crate) fn space_avail(&self) -> u32 {
         // SAFETY: The port is initialised.
@@ -96,26 +152,7 @@ impl Port {
     ///
     /// Does what `tty_buffer_flush(tty, NULL)` does, which is not exported.
     pub(crate) fn flush(&self) {
-        let port = self.as_ptr();
-        // SAFETY: The port is initialised. Between the two calls we are the only consumer, so `head` is ours, and `read` and
-        // `lookahead` of each buffer. Producers only append to the last one: what has a `next` is the consumer's, to free.
-        unsafe {
-            bindings::tty_buffer_lock_exclusive(port);
-            let mut head = (*port).buf.head;
-            while let Some(next) = NonNull::new(next_of(head)) {
-                let size = (*head).size;
-                if size > 0 {
-                    bindings::atomic_sub(size as c_int, addr_of_mut!((*port).buf.mem_used));
-                    bindings::kfree(head.cast());
-                }
-                head = next.as_ptr();
-                (*port).buf.head = head;
-            }
-            let commit = (*head).commit;
-            (*head).read = commit;
-            (*head).lookahead = commit;
-            bindings::tty_buffer_unlock_exclusive(port);
-        }
+        self.lock_consumer().drop_all();
     }
 
     /// Lets lockdep tell this port's `buf.lock` from the other end's. Call before the port is in use.
@@ -133,6 +170,97 @@ impl Port {
                 addr_of_mut!((*self.as_ptr()).iflags),
             )
         };
+    }
+}
+
+/// The only consumer of a port's flip buffer, in place of the work.
+///
+/// # Invariants
+///
+/// Between `tty_buffer_lock_exclusive()` and `tty_buffer_unlock_exclusive()` of the port, on one thread: `head` is ours, and so
+/// are `read` and `lookahead` of each buffer. Producers only append to the last one: what has a `next` is ours to free.
+struct Consumer<'a> {
+    port: &'a Port,
+}
+
+impl Consumer<'_> {
+    /// Delivers what is there. Returns whether nothing is left. Follows `flush_to_ldisc()`.
+    fn pump(&self, ldisc: &Ldisc<'_>) -> bool {
+        let port = self.port.as_ptr();
+        // Before the look: who puts something in after that, sets it after that.
+        self.port.queued.store(0, Relaxed);
+        loop {
+            // SAFETY: The buffer and the bytes up to `commit` are ours by the invariant. What was delivered is wiped: it may be
+            // a password.
+            unsafe {
+                let head = (*port).buf.head;
+                let next = next_of(head);
+                let commit = Atomic::from_ptr(addr_of_mut!((*head).commit)).load(Acquire);
+                let read = (*head).read;
+                let count = commit.saturating_sub(read) as usize;
+                if count == 0 {
+                    match NonNull::new(next) {
+                        Some(next) => self.advance(next),
+                        None => return true,
+                    }
+                    continue;
+                }
+                let data = addr_of_mut!((*head).data).cast::<u8>().add(read as usize);
+                let flags = if (*head).flags {
+                    data.add((*head).size as usize).cast_const()
+                } else {
+                    core::ptr::null()
+                };
+                let n = ldisc.receive(data, flags, count).min(count);
+                data.write_bytes(0, n);
+                (*head).read = read.saturating_add(n as u32);
+                if n < count {
+                    self.port.queued.store(1, Relaxed);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Drops what is there. Does what `tty_buffer_flush(tty, NULL)` does, which is not exported.
+    fn drop_all(&self) {
+        let port = self.port.as_ptr();
+        // SAFETY: Ours by the invariant.
+        unsafe {
+            while let Some(next) = NonNull::new(next_of((*port).buf.head)) {
+                self.advance(next);
+            }
+            let head = (*port).buf.head;
+            let commit = (*head).commit;
+            (*head).read = commit;
+            (*head).lookahead = commit;
+        }
+    }
+
+    /// Frees the first buffer; `next` is first then.
+    ///
+    /// # Safety
+    ///
+    /// `next` is the one after the first.
+    unsafe fn advance(&self, next: NonNull<bindings::tty_buffer>) {
+        let port = self.port.as_ptr();
+        // SAFETY: Ours by the invariant: it has a next one. A size of 0 is that of the sentinel, which is part of the port.
+        unsafe {
+            let head = (*port).buf.head;
+            (*port).buf.head = next.as_ptr();
+            let size = (*head).size;
+            if size > 0 {
+                bindings::atomic_sub(size as c_int, addr_of_mut!((*port).buf.mem_used));
+                bindings::kfree(head.cast());
+            }
+        }
+    }
+}
+
+impl Drop for Consumer<'_> {
+    fn drop(&mut self) {
+        // SAFETY: Locked by the invariant. Starts the work if something is left, as the core does.
+        unsafe { bindings::tty_buffer_unlock_exclusive(self.port.as_ptr()) };
     }
 }
 

@@ -8,13 +8,20 @@ use super::process::Pgrp;
 use crate::bindings;
 use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
+    ffi::c_int,
     sync::{
         aref::AlwaysRefCounted,
         barrier,
-        lock::{spinlock::SpinLockIrqBackend, Guard, Lock},
+        lock::{
+            spinlock::{SpinLockBackend, SpinLockIrqBackend},
+            Guard, Lock,
+        },
     },
     types::Opaque,
 };
+
+/// What the core keeps of a buffer for writes at least, and what an idle terminal may keep (bytes).
+const WRITE_BUFFER: c_int = 2048;
 
 /// A bit of `tty->flags`, one of `enum tty_struct_flags`.
 #[derive(Clone, Copy)]
@@ -28,6 +35,16 @@ pub(crate) enum Flag {
     OtherClosed = bindings::tty_struct_flags_TTY_OTHER_CLOSED,
     /// `TTY_PTY_LOCK`: on a master, its slave may not be opened (`TIOCSPTLCK`).
     PtyLock = bindings::tty_struct_flags_TTY_PTY_LOCK,
+    /// `TTY_DO_WRITE_WAKEUP`: the line discipline waits for [`Tty::wakeup`].
+    DoWriteWakeup = bindings::tty_struct_flags_TTY_DO_WRITE_WAKEUP,
+    /// `TTY_NO_WRITE_SPLIT`: writes reach the line discipline in pieces of 64 KiB, not 2.
+    NoWriteSplit = bindings::tty_struct_flags_TTY_NO_WRITE_SPLIT,
+    /// `TTY_LDISC_CHANGING`: who waits for input goes back.
+    LdiscChanging = bindings::tty_struct_flags_TTY_LDISC_CHANGING,
+    /// `TTY_LDISC_HALTED`: no input comes to the line discipline.
+    LdiscHalted = bindings::tty_struct_flags_TTY_LDISC_HALTED,
+    /// `TTY_HUPPING`: a hangup is under way.
+    Hupping = bindings::tty_struct_flags_TTY_HUPPING,
 }
 
 /// A terminal, `struct tty_struct`.
@@ -143,10 +160,156 @@ impl Tty {
         unsafe { bindings::tty_wakeup(self.as_ptr()) };
     }
 
+    /// Tells those who wait for input, by whatever means, that there is some (`POLL_IN`).
+    ///
+    /// Who sleeps on `read_wait` joined it before it last looked, under the lock under which the input was put there.
+    pub(super) fn tell_readers(&self) {
+        // SAFETY: The object is live; `fasync` is only compared, racing with who sets it: either is right.
+        unsafe {
+            if !addr_of!((*self.as_ptr()).fasync).read_volatile().is_null() {
+                bindings::kill_fasync(
+                    addr_of_mut!((*self.as_ptr()).fasync),
+                    bindings::SIGIO as i32,
+                    bindings::POLL_IN as i32,
+                );
+            }
+            let queue = addr_of_mut!((*self.as_ptr()).read_wait);
+            if bindings::rdevpts_waitqueue_active(queue) {
+                bindings::rdevpts_wake_up_interruptible_poll_rdnorm(queue);
+            }
+        }
+    }
+
+    /// Like [`wakeup`](Self::wakeup), if anybody waits for room.
+    ///
+    /// Who waits joined `write_wait`, or set the flag, before it last looked, under the lock under which room was made.
+    pub(super) fn wakeup_writers(&self) {
+        // SAFETY: The object is live and its wait queues are initialised with it.
+        let waiting = unsafe {
+            bindings::rdevpts_waitqueue_active(addr_of_mut!((*self.as_ptr()).write_wait))
+        };
+        if waiting || self.test(Flag::DoWriteWakeup) {
+            self.wakeup();
+        }
+    }
+
+    /// Signals that there is room to those who asked for `SIGIO` (`POLL_OUT`).
+    pub(super) fn send_sigio_out(&self) {
+        // SAFETY: The object is live.
+        unsafe {
+            bindings::kill_fasync(
+                addr_of_mut!((*self.as_ptr()).fasync),
+                bindings::SIGIO as i32,
+                bindings::POLL_OUT as i32,
+            )
+        };
+    }
+
+    /// Whether anybody asked for `SIGIO`. A hint.
+    pub(super) fn has_fasync(&self) -> bool {
+        // SAFETY: The object is live; only compared.
+        unsafe { !addr_of!((*self.as_ptr()).fasync).read_volatile().is_null() }
+    }
+
+    /// Whether a write to the terminal is under way (`tty_is_writelocked()`). A hint.
+    pub(super) fn is_write_locked(&self) -> bool {
+        // SAFETY: The object is live, and its mutex initialised.
+        unsafe {
+            bindings::rdevpts_mutex_is_locked(addr_of_mut!((*self.as_ptr()).atomic_write_lock))
+        }
+    }
+
+    /// Whether a call on `file` may not wait (`tty_io_nonblock()`).
+    ///
+    /// # Safety
+    ///
+    /// `file` is valid.
+    pub(super) unsafe fn is_nonblocking(&self, file: *mut bindings::file) -> bool {
+        // SAFETY: The caller's promise.
+        let nonblock = unsafe { (*file).f_flags } & bindings::O_NONBLOCK != 0;
+        nonblock || self.test(Flag::LdiscChanging)
+    }
+
+    /// Whether output is processed in no other way than that `\n` becomes `\r\n`. Stable under `termios_rwsem`.
+    pub(super) fn only_maps_newlines(&self) -> bool {
+        // SAFETY: The object is live; a racing read of an aligned word.
+        let c_oflag = unsafe { addr_of!((*self.as_ptr()).termios.c_oflag).read_volatile() };
+        let expands_tabs = c_oflag & bindings::TABDLY == bindings::XTABS;
+        let all = bindings::OPOST
+            | bindings::ONLCR
+            | bindings::OLCUC
+            | bindings::OCRNL
+            | bindings::ONOCR;
+        c_oflag & all == bindings::OPOST | bindings::ONLCR && !expands_tabs
+    }
+
+    /// `VMIN` of a terminal that does not read lines, else 0. A hint, read without `termios_rwsem`.
+    pub(super) fn min_chars(&self) -> usize {
+        // SAFETY: The object is live; racing reads of aligned words and of a byte.
+        unsafe {
+            let termios = addr_of!((*self.as_ptr()).termios);
+            if addr_of!((*termios).c_lflag).read_volatile() & bindings::ICANON != 0 {
+                return 0;
+            }
+            addr_of!((*termios).c_cc).cast::<u8>().add(bindings::VMIN as usize).read_volatile().into()
+        }
+    }
+
+    /// Sets the access time of the terminal's files, in steps of 8 seconds, lest it tell how fast somebody types: what
+    /// `tty_update_time()` does after a read.
+    pub(super) fn update_atime(&self) {
+        // SAFETY: The object is live. Under `files_lock`, `tty_files` is a list of `tty_file_private`, whose files are open.
+        unsafe {
+            let now = bindings::ktime_get_real_seconds();
+            let tty = self.as_ptr();
+            let lock = Lock::<(), SpinLockBackend>::from_raw(addr_of_mut!((*tty).files_lock));
+            let _guard = lock.lock();
+            let head = addr_of_mut!((*tty).tty_files);
+            let mut item = (*head).next;
+            while item != head {
+                let private = kernel::container_of!(item, bindings::tty_file_private, list);
+                let inode = (*(*private).file).f_inode;
+                if (now ^ bindings::rdevpts_inode_get_atime_sec(inode)) & !7 != 0 {
+                    bindings::rdevpts_inode_set_atime(inode, now);
+                }
+                item = (*item).next;
+            }
+        }
+    }
+
+    /// Gives back the core's buffer for writes (`tty->write_buf`) if it is large and nobody is writing: the next write makes
+    /// another.
+    pub(super) fn trim_write_buffer(&self) {
+        let tty = self.as_ptr();
+        // SAFETY: The object is live. `write_buf` and `write_cnt` are used under the mutex alone; the core allocates the buffer,
+        // by `kvmalloc()`, whenever it is smaller than the write, so also when there is none.
+        unsafe {
+            if addr_of!((*tty).write_cnt).read_volatile() <= WRITE_BUFFER {
+                return;
+            }
+            let lock = addr_of_mut!((*tty).atomic_write_lock);
+            if bindings::mutex_trylock(lock) == 0 {
+                return;
+            }
+            let buffer = core::mem::replace(&mut (*tty).write_buf, core::ptr::null_mut());
+            (*tty).write_cnt = 0;
+            bindings::mutex_unlock(lock);
+            bindings::kvfree(buffer.cast());
+        }
+        // As `tty_write_unlock()`: who polled meanwhile saw a writer.
+        self.wakeup_writers();
+    }
+
     /// Whether packet mode (`TIOCPKT`) is on. A hint: take [`ctrl`](Self::ctrl) for a stable answer.
     pub(crate) fn packet(&self) -> bool {
         // SAFETY: The object is live; a racing read of a bool that is only ever 0 or 1.
         unsafe { addr_of!((*self.as_ptr()).ctrl.packet).read_volatile() }
+    }
+
+    /// Whether there is packet status for the other end. A hint: take it with [`Ctrl::take_pktstatus`].
+    pub(super) fn has_pktstatus(&self) -> bool {
+        // SAFETY: The object is live; a racing read of a byte.
+        unsafe { addr_of!((*self.as_ptr()).ctrl.pktstatus).read_volatile() != 0 }
     }
 
     /// Locks `tty->ctrl` (a spinlock, interrupts off).
@@ -203,6 +366,12 @@ impl Ctrl<'_> {
     fn set_packet(&mut self, on: bool) {
         // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held; unlocked readers use a volatile read.
         unsafe { addr_of_mut!((*self.tty.as_ptr()).ctrl.packet).write_volatile(on) };
+    }
+
+    /// Takes the pending packet status, a set of `TIOCPKT_*` bits.
+    pub(super) fn take_pktstatus(&mut self) -> u8 {
+        // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held.
+        unsafe { addr_of_mut!((*self.tty.as_ptr()).ctrl.pktstatus).replace(0) }
     }
 
     /// Changes the pending packet status, a set of `TIOCPKT_*` bits: clears `clear`, then sets `set`.

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Output on its way from a slave to its master: the memory and the lock of [`model::channel`](crate::model::channel).
+//!
+//! The C driver queues output in a flip buffer, from which a kworker moves it to the master's line discipline, from which
+//! it is read 64 bytes at a time. Here a writer puts it where the reader takes it from.
+
+use super::{memory::Memory, read_lock::ReadLock};
+use crate::model::{
+    channel::{Channel as Model, Consumed},
+    lines,
+    ring::{Ring, Span, Spans},
+};
+use core::mem;
+use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
+
+/// What a terminal that shows prompts and echoes needs.
+const SMALL: usize = 4096;
+/// What a terminal that is written to in bulk needs; given back when it is read empty.
+const LARGE: usize = Ring::MAX_CAPACITY;
+/// How many bytes are copied at a time with interrupts disabled.
+const PIECE: usize = 8192;
+
+/// The model with its memory.
+struct State {
+    model: Model,
+    /// Of the capacity that the model's ring has, or of more.
+    memory: Memory,
+}
+
+impl State {
+    /// Copies `data` to where the model wants it.
+    fn fill(&mut self, spans: Spans, data: &[u8]) {
+        let (first, second) = data.split_at_checked(spans.0.len).unwrap_or((data, &[]));
+        self.copy_in(spans.0, first);
+        self.copy_in(spans.1, second);
+    }
+
+    fn copy_in(&mut self, span: Span, data: &[u8]) {
+        let len = data.len().min(span.len);
+        if span.start.saturating_add(len) > self.memory.capacity() {
+            return;
+        }
+        // SAFETY: The span lies within the memory, as was just checked; `data` is not part of that memory, which only this
+        // file hands out, and never to writers.
+        unsafe { self.memory.as_ptr().add(span.start).copy_from_nonoverlapping(data.as_ptr(), len) };
+    }
+
+    /// Puts in `data` as far as it fits. Returns how much did, and whether readers must be woken.
+    fn put(&mut self, data: &[u8], tell: bool) -> (usize, bool) {
+        let produced = self.model.produce(data.len(), tell);
+        self.fill(produced.spans, data);
+        (produced.spans.len(), produced.wake_readers)
+    }
+
+    /// Takes `memory` into use, with what there is. Returns the old.
+    fn exchange(&mut self, memory: Memory) -> Memory {
+        let ring = self.model.ring();
+        if !ring.is_movable() || memory.capacity() < ring.len() {
+            return memory;
+        }
+        let Spans(first, second) = ring.content();
+        // SAFETY: Both spans lie within the old memory, one after another in the new, which has room for as much.
+        unsafe {
+            let (old, new) = (self.memory.as_ptr(), memory.as_ptr());
+            new.copy_from_nonoverlapping(old.add(first.start), first.len);
+            new.add(first.len).copy_from_nonoverlapping(old.add(second.start), second.len);
+        }
+        self.model.moved_to(memory.capacity());
+        mem::replace(&mut self.memory, memory)
+    }
+
+    /// Takes out memory that is more than an idle terminal needs.
+    fn trim(&mut self) -> Memory {
+        if self.model.is_idle() && self.memory.capacity() > SMALL {
+            self.model.moved_to(0);
+            mem::replace(&mut self.memory, Memory::NONE)
+        } else {
+            Memory::NONE
+        }
+    }
+}
+
+/// Output on its way from a slave to its master.
+#[pin_data]
+pub(super) struct Channel {
+    /// Interrupts are off, since line disciplines (PPP) write from softirqs.
+    #[pin]
+    state: SpinLockIrq<State>,
+    /// Held by who reads, one at a time.
+    #[pin]
+    reading: ReadLock,
+}
+
+impl Channel {
+    /// An empty channel.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            state <- new_spinlock_irq!(State {
+                model: Model::new(),
+                memory: Memory::NONE,
+            }),
+            reading <- ReadLock::new(),
+        })
+    }
+
+    /// Whether output goes this way.
+    pub(super) fn is_attached(&self) -> bool {
+        self.state.lock().model.is_attached()
+    }
+
+    /// Puts in `data` as far as it fits; `None` if output goes another way. Does not sleep.
+    ///
+    /// `tell` is whether readers are to be woken now, unless a [`Batch`] holds that back; else with
+    /// [`flush`](Self::flush). The second result is whether they must be.
+    pub(super) fn write(&self, data: &[u8], tell: bool) -> Option<(usize, bool)> {
+        let mut taken = 0usize;
+        let mut wake = false;
+        self.provide(data.len(), Memory::new_atomic);
+        for piece in data.chunks(PIECE) {
+            let mut state = self.state.lock();
+            if !state.model.is_attached() {
+                return (taken > 0).then_some((taken, wake));
+            }
+            // All but the last piece can wait for it.
+            let last = taken.saturating_add(piece.len()) >= data.len();
+            let (n, now) = state.put(piece, tell && last);
+            taken = taken.saturating_add(n);
+            wake |= now;
+            if n < piece.len() {
+                break;
+            }
+        }
+        Some((taken, wake))
+    }
+
+    /// Puts in the lines of `text` with each `\n` made `\r\n`, and what is after the last of them as it is, as far as it
+    /// fits. Returns how much of `text` was taken, and whether readers must be woken.
+    pub(super) fn write_lines(&self, text: &[u8]) -> (usize, bool) {
+        let mut rest = text;
+        let mut wake = false;
+        while !rest.is_empty() {
+            let piece = rest.get(..PIECE).unwrap_or(rest);
+            let mut state = self.state.lock();
+            if !state.model.is_attached() {
+                break;
+            }
+            let (taken, full) = put_lines(&mut state, piece, &mut wake);
+            rest = rest.get(taken..).unwrap_or(&[]);
+            if full {
+                break;
+            }
+        }
+        (text.len().saturating_sub(rest.len()), wake)
+    }
+
+    /// How many bytes [`write`](Self::write) takes now, memory permitting; `None` if output goes another way.
+    pub(super) fn write_room(&self) -> Option<usize> {
+        let mut state = self.state.lock();
+        if !state.model.is_attached() {
+            None
+        } else if state.memory.capacity() == 0 {
+            Some(SMALL)
+        } else {
+            Some(state.model.write_room())
+        }
+    }
+
+    /// Whether readers must be woken for what was written without telling them.
+    pub(super) fn flush(&self) -> bool {
+        self.state.lock().model.flush()
+    }
+
+    /// The slave's output is flushed; see [`Model::flush_output`].
+    pub(super) fn flush_output(&self) {
+        self.state.lock().model.flush_output();
+    }
+
+    /// The master's input is flushed; see [`Model::flush_input`].
+    pub(super) fn flush_input(&self) {
+        self.state.lock().model.flush_input();
+    }
+
+    /// How many bytes there are to be read.
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().model.ring().len()
+    }
+
+    /// Sends what is written another way from now on: `next` is called with what must go there before, under the lock.
+    pub(super) fn detach(&self, next: impl Fn(&[u8])) {
+        let mut state = self.state.lock();
+        if !state.model.is_attached() {
+            return;
+        }
+        state.model.detach();
+        let Spans(first, second) = state.model.ring().content();
+        for span in [first, second] {
+            if span.len > 0 {
+                // SAFETY: The span is within the memory, was written when it was put in, and does not change under the lock.
+                next(unsafe { core::slice::from_raw_parts(state.memory.as_ptr().add(span.start), span.len) });
+            }
+        }
+        state.model.flush_all();
+    }
+
+    /// Begins a write of several pieces of `len` bytes in all, for which readers are woken once. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` where there is no memory at all.
+    pub(super) fn batch(&self, len: usize) -> Result<Batch<'_>> {
+        self.state.lock().model.begin_batch();
+        let batch = Batch { channel: self };
+        self.provide(len, Memory::new);
+        if self.state.lock().memory.capacity() == 0 {
+            return Err(ENOMEM);
+        }
+        Ok(batch)
+    }
+
+    /// Sees to memory for `len` bytes more, as far as there can be any.
+    fn provide(&self, len: usize, new: impl Fn(usize) -> Result<Memory>) {
+        let (room, capacity) = {
+            let state = self.state.lock();
+            (state.model.ring().room(), state.memory.capacity())
+        };
+        if len <= room || capacity >= LARGE {
+            return;
+        }
+        let memory = if len > SMALL || capacity > 0 {
+            new(LARGE)
+        } else {
+            Err(ENOMEM)
+        };
+        // A small one is better than none.
+        let memory = match memory {
+            Ok(memory) => memory,
+            Err(_) if capacity == 0 => match new(SMALL) {
+                Ok(memory) => memory,
+                Err(_) => return,
+            },
+            Err(_) => return,
+        };
+        let mut state = self.state.lock();
+        let unused = if memory.capacity() > state.memory.capacity() {
+            state.exchange(memory)
+        } else {
+            memory
+        };
+        drop(state);
+        // Freed without the lock.
+        drop(unused);
+    }
+
+    /// The right to read; `None` if a signal came while waiting for it.
+    pub(super) fn lock_reading(&self) -> Option<Reader<'_>> {
+        self.reading.lock_interruptible().then_some(Reader { channel: self })
+    }
+
+    /// The right to read, if nobody has it.
+    pub(super) fn try_lock_reading(&self) -> Option<Reader<'_>> {
+        self.reading.try_lock().then_some(Reader { channel: self })
+    }
+}
+
+/// Puts in lines of `text`, at most one [`PIECE`]. Returns how much of it, and whether there was too little room.
+fn put_lines(state: &mut State, text: &[u8], wake: &mut bool) -> (usize, bool) {
+    let mut rest = text;
+    loop {
+        let taken = text.len().saturating_sub(rest.len());
+        let Some(end) = lines::first_newline(rest) else {
+            let (n, now) = state.put(rest, false);
+            *wake |= now;
+            return (taken.saturating_add(n), n < rest.len());
+        };
+        let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        // A newline is never parted from its carriage return.
+        if state.model.ring().room() < line.len().saturating_add(2) {
+            *wake |= state.model.starve();
+            return (taken, true);
+        }
+        let (_, now) = state.put(line, false);
+        let (_, again) = state.put(b"\r\n", false);
+        *wake |= now | again;
+        rest = after.get(1..).unwrap_or(&[]);
+        if rest.is_empty() {
+            return (text.len(), false);
+        }
+    }
+}
+
+/// A write of several pieces; readers are woken by [`end`](Self::end).
+#[must_use]
+pub(super) struct Batch<'a> {
+    channel: &'a Channel,
+}
+
+impl Batch<'_> {
+    /// Ends it. Returns whether readers must be woken.
+    pub(super) fn end(self) -> bool {
+        let this = mem::ManuallyDrop::new(self);
+        this.finish()
+    }
+
+    fn finish(&self) -> bool {
+        let mut state = self.channel.state.lock();
+        let wake = state.model.end_batch();
+        let unused = state.trim();
+        drop(state);
+        drop(unused);
+        wake
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        // Nothing was written: see `Channel::batch`.
+        let _ = self.finish();
+    }
+}
+
+/// The right to read.
+pub(super) struct Reader<'a> {
+    channel: &'a Channel,
+}
+
+impl Reader<'_> {
+    /// Hands up to `max` of the oldest bytes to `copy`, which takes some of them and says how many; it may be called twice,
+    /// and may sleep. What it takes is gone from the channel.
+    pub(super) fn read(&self, max: usize, mut copy: impl FnMut(&[u8]) -> usize) -> (usize, Consumed) {
+        let (Spans(first, second), base) = {
+            let mut state = self.channel.state.lock();
+            (state.model.read(max), state.memory.as_ptr())
+        };
+        let mut taken = 0usize;
+        for span in [first, second] {
+            if span.len == 0 {
+                break;
+            }
+            // SAFETY: The span is within the memory and initialised: it was written before it could be read. It is pinned
+            // until `consume`: neither overwritten, nor its memory exchanged. `ReadLock` keeps a second reader out.
+            let n = copy(unsafe { core::slice::from_raw_parts(base.add(span.start), span.len) });
+            taken = taken.saturating_add(n);
+            if n < span.len {
+                break;
+            }
+        }
+        let mut state = self.channel.state.lock();
+        let consumed = state.model.consume(taken);
+        let unused = state.trim();
+        drop(state);
+        drop(unused);
+        (taken, consumed)
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        // SAFETY: A `Reader` is made with the lock held, once.
+        unsafe { self.channel.reading.unlock() };
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The line discipline of a master, in place of `N_TTY`: raw, and without buffers of its own.
+//!
+//! Input, which is the slave's output, is taken from the [`Channel`](super::channel::Channel) by the file's `read_iter`; see
+//! `master_read.rs`. Output goes to the slave's line discipline at once where that is possible; see `feed.rs`. What
+//! is here keeps the rest as a raw `N_TTY` has it: `poll(2)`, `FIONREAD`, flushing, waiting for room, `SIGIO`.
+//!
+//! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
+
+use super::{
+    feed,
+    operations::{End, Master},
+    tty_struct::{Flag, Tty},
+    wait::{signal_pending, Waiter},
+};
+use crate::bindings;
+use core::{marker::PhantomData, ptr::addr_of_mut};
+use kernel::{error::from_result, prelude::*};
+use pin_init::stack_pin_init;
+
+/// `struct tty_ldisc_ops` of the masters of a driver.
+pub(super) struct MasterLdisc<M: Master>(PhantomData<M>);
+
+impl<M: Master> MasterLdisc<M> {
+    pub(super) const OPS: &'static bindings::tty_ldisc_ops = &bindings::tty_ldisc_ops {
+        name: c"n_tty".as_ptr().cast_mut().cast(),
+        num: bindings::N_TTY as c_int,
+        open: Some(Self::open),
+        close: Some(Self::close),
+        flush_buffer: Some(Self::flush_buffer),
+        write: Some(Self::write),
+        ioctl: Some(Self::ioctl),
+        poll: Some(Self::poll),
+        receive_buf: Some(Self::receive_buf),
+        write_wakeup: Some(Self::write_wakeup),
+        // SAFETY: A table of optional functions and pointers that may be NULL.
+        ..unsafe { core::mem::zeroed() }
+    };
+
+    /// The master that `tty` is.
+    ///
+    /// # Safety
+    ///
+    /// `tty` is a master of the driver, and has the line discipline attached.
+    unsafe fn end<'a>(tty: *mut bindings::tty_struct) -> Option<End<'a, M::Pair>> {
+        // SAFETY: A line discipline is detached before the terminal is released.
+        unsafe { End::from_raw(tty, true) }
+    }
+
+    /// # Safety
+    ///
+    /// Called when the line discipline is attached, once, while the terminal is made; `tty_lock()` is held.
+    unsafe extern "C" fn open(tty: *mut bindings::tty_struct) -> c_int {
+        // SAFETY: The terminal is live, and nobody else uses it yet.
+        unsafe {
+            (*tty).closing = false;
+            Tty::from_raw(tty).clear(Flag::LdiscHalted);
+        }
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called when the line discipline is detached, for good, and none of its other operations is under way.
+    unsafe extern "C" fn close(tty: *mut bindings::tty_struct) {
+        // SAFETY: The terminal is live. It may be without a slave, when it is only half made.
+        if let Some(end) = unsafe { Self::end(tty) } {
+            end.detach_channel();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called through an open file, or on hangup.
+    unsafe extern "C" fn flush_buffer(tty: *mut bindings::tty_struct) {
+        // SAFETY: The line discipline is attached.
+        if let Some(end) = unsafe { Self::end(tty) } {
+            end.channel().flush_input();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_write()` under `atomic_write_lock`, with `len` readable bytes at `data`.
+    unsafe extern "C" fn write(
+        tty: *mut bindings::tty_struct,
+        file: *mut bindings::file,
+        data: *const u8,
+        len: usize,
+    ) -> isize {
+        // SAFETY: The line discipline is attached.
+        let Some(end) = (unsafe { Self::end(tty) }) else {
+            return EIO.to_errno() as isize;
+        };
+        // SAFETY: `len` bytes can be read at `data` for the call; the core's buffer is never NULL.
+        let data = unsafe { core::slice::from_raw_parts(data, len) };
+        // SAFETY: The file is open, and stays so for the call.
+        match unsafe { write(&end, file, data) } {
+            Ok(n) => n as isize,
+            Err(error) => error.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_ioctl()` on an open file; `arg` is the user's.
+    unsafe extern "C" fn ioctl(
+        tty: *mut bindings::tty_struct,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The line discipline is attached.
+            let end = unsafe { Self::end(tty) }.ok_or(EIO)?;
+            match cmd {
+                // As for the C driver's terminals, which do not say how much they hold.
+                bindings::TIOCOUTQ => super::ioctl::put_int(arg, 0)?,
+                bindings::FIONREAD => {
+                    super::ioctl::put_int(arg, c_int::try_from(end.channel().len())?)?
+                }
+                // SAFETY: The terminal is open, and the rest is the user's.
+                _ => return Ok(unsafe { bindings::n_tty_ioctl_helper(tty, cmd, arg) }),
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_poll()` on an open file; `table` is NULL or valid for the call.
+    unsafe extern "C" fn poll(
+        tty: *mut bindings::tty_struct,
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: The line discipline is attached.
+        let Some(end) = (unsafe { Self::end(tty) }) else {
+            return bindings::RDEVPTS_EPOLLHUP;
+        };
+        // SAFETY: File and table are valid; the queues are the live terminal's.
+        unsafe {
+            bindings::poll_wait(file, addr_of_mut!((*tty).read_wait), table);
+            bindings::poll_wait(file, addr_of_mut!((*tty).write_wait), table);
+        }
+        let mut mask = 0;
+        // Before the data: who closed the other end wrote before that.
+        // SAFETY: The file is valid.
+        if end.tty().test(Flag::OtherClosed) || unsafe { bindings::tty_hung_up_p(file) } != 0 {
+            mask |= bindings::RDEVPTS_EPOLLHUP;
+        }
+        if end.channel().len() > 0 {
+            mask |= bindings::RDEVPTS_EPOLLIN | bindings::RDEVPTS_EPOLLRDNORM;
+        } else {
+            end.link().trim_write_buffer();
+        }
+        if end.tty().packet() && end.link().has_pktstatus() {
+            mask |= bindings::RDEVPTS_EPOLLPRI | bindings::RDEVPTS_EPOLLIN | bindings::RDEVPTS_EPOLLRDNORM;
+        }
+        if !end.tty().is_write_locked() && M::write_room(&end) > 0 {
+            mask |= bindings::RDEVPTS_EPOLLOUT | bindings::RDEVPTS_EPOLLWRNORM;
+        }
+        mask
+    }
+
+    /// `TIOCSTI` on a master: a byte as if the slave had written it.
+    ///
+    /// # Safety
+    ///
+    /// Called with `len` readable bytes at `data`.
+    unsafe extern "C" fn receive_buf(
+        tty: *mut bindings::tty_struct,
+        data: *const u8,
+        _flags: *const u8,
+        len: usize,
+    ) {
+        if len == 0 {
+            return;
+        }
+        // SAFETY: The line discipline is attached; the bytes can be read for the call.
+        if let Some(end) = unsafe { Self::end(tty) } {
+            // SAFETY: As above.
+            let data = unsafe { core::slice::from_raw_parts(data, len) };
+            if let Some((_, true)) = end.channel().write(data, true) {
+                end.tty().tell_readers();
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_wakeup()`.
+    unsafe extern "C" fn write_wakeup(tty: *mut bindings::tty_struct) {
+        // SAFETY: The terminal is live.
+        let tty = unsafe { Tty::from_raw(tty) };
+        tty.clear(Flag::DoWriteWakeup);
+        tty.send_sigio_out();
+    }
+}
+
+/// Writes to the slave, and waits until all of it is taken, unless the file does not wait: `n_tty_write()` of a raw terminal.
+///
+/// # Safety
+///
+/// `file` is open on this end, and stays so for the call.
+unsafe fn write<P: 'static>(
+    end: &End<'_, P>,
+    file: *mut bindings::file,
+    data: &[u8],
+) -> Result<usize> {
+    let tty = end.tty();
+    let mut rest = data;
+    let attempt = |rest: &mut &[u8]| -> Option<Error> {
+        if signal_pending() {
+            return Some(ERESTARTSYS);
+        }
+        // SAFETY: The file is valid.
+        if unsafe { bindings::tty_hung_up_p(file) } != 0 || end.link().count() == 0 {
+            return Some(EIO);
+        }
+        if !tty.stopped() {
+            let n = feed::feed(end, rest);
+            *rest = rest.get(n..).unwrap_or(&[]);
+        }
+        if rest.is_empty() {
+            // No error: done.
+            return None;
+        }
+        // SAFETY: The file is valid.
+        if unsafe { tty.is_nonblocking(file) } {
+            return Some(EAGAIN);
+        }
+        None
+    };
+
+    let mut error = attempt(&mut rest);
+    if error.is_none() && !rest.is_empty() {
+        stack_pin_init!(let waiter = Waiter::for_room(tty));
+        loop {
+            error = attempt(&mut rest);
+            if error.is_some() || rest.is_empty() {
+                break;
+            }
+            waiter.as_ref().wait();
+        }
+    }
+    if !rest.is_empty() && tty.has_fasync() {
+        tty.set(Flag::DoWriteWakeup);
+    }
+    match (data.len().saturating_sub(rest.len()), error) {
+        (0, Some(error)) => Err(error),
+        (n, _) => Ok(n),
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The line discipline of a slave: `N_TTY`, with a `write` that knows where the output goes.
+//!
+//! `N_TTY` passes processed output on in lines, and each newline for itself. Where processing means no more than to make
+//! `\n` into `\r\n`, whole buffers of lines go to the [`Channel`](super::channel::Channel) at once, and `N_TTY` gets the
+//! last newline and what is after it, so that its column is right; also where its column is stale in between, nothing
+//! depends on it but the echo of an erased tab.
+//!
+//! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
+
+use super::{
+    ldisc,
+    operations::{End, Slave},
+};
+use crate::{bindings, model::lines};
+use core::{marker::PhantomData, ptr::addr_of_mut};
+use kernel::prelude::*;
+
+/// When there is no room, `N_TTY` waits for it with so much of the output at most.
+const STEP: usize = 256;
+
+/// `write` of an `N_TTY`.
+type Write = unsafe extern "C" fn(
+    *mut bindings::tty_struct,
+    *mut bindings::file,
+    *const u8,
+    usize,
+) -> isize;
+
+/// `struct tty_ldisc_ops` of the slaves of a driver.
+pub(super) struct SlaveLdisc<S: Slave>(PhantomData<S>);
+
+impl<S: Slave> SlaveLdisc<S> {
+    /// The table.
+    pub(super) fn ops() -> bindings::tty_ldisc_ops {
+        bindings::tty_ldisc_ops {
+            write: Some(Self::write),
+            ..ldisc::inherit()
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `tty_write()` under `atomic_write_lock` on an open file, with `len` readable bytes at `data`.
+    unsafe extern "C" fn write(
+        tty: *mut bindings::tty_struct,
+        file: *mut bindings::file,
+        data: *const u8,
+        len: usize,
+    ) -> isize {
+        let Some(n_tty) = ldisc::n_tty().and_then(|n_tty| n_tty.ops.write) else {
+            return EIO.to_errno() as isize;
+        };
+        // SAFETY: A line discipline is detached before the terminal is released.
+        let end = unsafe { End::<S::Pair>::from_raw(tty, false) };
+        let Some(end) = end.filter(|end| len > 0 && end.channel().is_attached()) else {
+            // SAFETY: The caller's arguments.
+            return unsafe { n_tty(tty, file, data, len) };
+        };
+        let batch = match end.channel().batch(len) {
+            Ok(batch) => batch,
+            Err(error) => return error.to_errno() as isize,
+        };
+        // SAFETY: `len` bytes can be read at `data` for the call; the core's buffer is never NULL.
+        let text = unsafe { core::slice::from_raw_parts(data, len) };
+        // SAFETY: The file is open for the call.
+        let result = unsafe { write::<S>(&end, file, text, n_tty) };
+        if batch.end() {
+            end.link().tell_readers();
+        }
+        result
+    }
+}
+
+/// Writes `text` in lines as far as that is possible, and the rest by `n_tty`.
+///
+/// # Safety
+///
+/// `file` is open on this end, and stays so for the call; `n_tty` is that of the line discipline.
+unsafe fn write<S: Slave>(
+    end: &End<'_, S::Pair>,
+    file: *mut bindings::file,
+    text: &[u8],
+    n_tty: Write,
+) -> isize {
+    let tty = end.tty().as_ptr();
+    let Some(last) = lines::last_newline(text) else {
+        // SAFETY: The caller's promise.
+        return unsafe { n_tty(tty, file, text.as_ptr(), text.len()) };
+    };
+    if !end.tty().only_maps_newlines() {
+        // SAFETY: The caller's promise.
+        return unsafe { n_tty(tty, file, text.as_ptr(), text.len()) };
+    }
+    // Job control, echo that waits, hangup: nothing is written yet.
+    // SAFETY: The caller's promise.
+    let refused = unsafe { n_tty(tty, file, text.as_ptr(), 0) };
+    if refused < 0 {
+        return refused;
+    }
+    let mut done = 0usize;
+    while done < last {
+        let lines = text.get(done..last).unwrap_or(&[]);
+        done = done.saturating_add(write_lines::<S>(end, lines));
+        let Some(rest) = text.get(done..last).filter(|rest| !rest.is_empty()) else {
+            break;
+        };
+        // No room: N_TTY waits for it, or does not, as the file has it.
+        let step = rest.get(..STEP).unwrap_or(rest);
+        let step = lines::first_newline(step).map_or(step, |end| step.get(..=end).unwrap_or(step));
+        // SAFETY: The caller's promise.
+        let n = unsafe { n_tty(tty, file, step.as_ptr(), step.len()) };
+        match usize::try_from(n) {
+            Ok(n) => {
+                done = done.saturating_add(n);
+                if n < step.len() {
+                    return done as isize;
+                }
+            }
+            Err(_) if done > 0 => return done as isize,
+            Err(_) => return n,
+        }
+    }
+    let rest = text.get(done..).unwrap_or(&[]);
+    // SAFETY: The caller's promise.
+    let n = unsafe { n_tty(tty, file, rest.as_ptr(), rest.len()) };
+    match usize::try_from(n) {
+        Ok(n) => done.saturating_add(n) as isize,
+        Err(_) if done > 0 => done as isize,
+        Err(_) => n,
+    }
+}
+
+/// Puts lines into the channel, if they are still to be processed as we can.
+fn write_lines<S: Slave>(end: &End<'_, S::Pair>, text: &[u8]) -> usize {
+    let tty = end.tty();
+    // SAFETY: Part of the live terminal. `N_TTY` takes it in the same place.
+    let rwsem = unsafe { addr_of_mut!((*tty.as_ptr()).termios_rwsem) };
+    // SAFETY: As above.
+    unsafe { bindings::down_read(rwsem) };
+    let (taken, wake) = if tty.only_maps_newlines() && !tty.stopped() {
+        end.channel().write_lines(text)
+    } else {
+        (0, false)
+    };
+    // SAFETY: Taken above.
+    unsafe { bindings::up_read(rwsem) };
+    if wake {
+        end.link().tell_readers();
+    }
+    taken
+}
