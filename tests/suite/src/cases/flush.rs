@@ -82,7 +82,7 @@ fn input_of_master_drops_all(ctx: &Ctx) -> Outcome {
 /// bytes are read and no others.
 fn keeps_arrived(from: &OwnedFd, to: &OwnedFd) -> Outcome {
     io::set_nonblock(from, true)?;
-    let pattern: Vec<u8> = (0..60_000u32).map(|i| (i % 241) as u8).collect();
+    let pattern: Vec<u8> = (0..200_000u32).map(|i| (i % 241) as u8).collect();
     let mut written = 0;
     until("the way to fill", || {
         while let Ok(n) = io::write_now(from, &pattern[written..]) {
