@@ -6,16 +6,12 @@
 use super::{ldisc::Ldisc, operations::End};
 
 /// Hands `data` to the slave, as far as line discipline and flip buffer have room. Returns how much that was. May sleep, on
-/// locks.
-pub(super) fn feed<P: 'static>(end: &End<'_, P>, data: &[u8]) -> usize {
+/// locks. `waits` is whether the caller waits until all is taken.
+pub(super) fn feed<P: 'static>(end: &End<'_, P>, data: &[u8], waits: bool) -> usize {
     let port = end.link_port();
-    let taken = match Ldisc::get(end.link()) {
-        Some(ldisc) => port.receive_directly(&ldisc, data),
+    match Ldisc::get(end.link()) {
+        Some(ldisc) => port.feed(&ldisc, data, waits),
         // It is being changed: the work that the flip buffer has will find the next.
-        None => 0,
-    };
-    match data.get(taken..) {
-        Some(rest) if !rest.is_empty() => taken.saturating_add(port.receive(rest)),
-        _ => taken,
+        None => port.receive(data),
     }
 }

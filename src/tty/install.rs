@@ -81,6 +81,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
                 let ends = &(*creation).ends;
                 adopt(tty, driver, ends.master_port(), ends.clone());
                 ldisc::adopt(tty, MasterLdisc::<M>::OPS);
+                Tty::from_raw(tty).set(Flag::NoWriteSplit);
             }
             Ok(0)
         })

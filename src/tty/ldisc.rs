@@ -10,7 +10,7 @@
 //!
 //! C headers: [`include/linux/tty_ldisc.h`](srctree/include/linux/tty_ldisc.h)
 
-use super::tty_struct::Tty;
+use super::tty_struct::{Flag, Tty};
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -145,6 +145,32 @@ impl<'a> Ldisc<'a> {
     pub(super) unsafe fn receive(&self, data: *const u8, flags: *const u8, len: usize) -> usize {
         // SAFETY: Attached, by the invariant; the rest is the caller's promise.
         unsafe { bindings::tty_ldisc_receive_buf(self.raw.as_ptr(), data, flags, len) }
+    }
+
+    /// Lets it act on the flow control in input that has to wait.
+    ///
+    /// # Safety
+    ///
+    /// As for [`receive`](Self::receive), which the same bytes come to later.
+    pub(super) unsafe fn look_ahead(&self, data: *const u8, flags: *const u8, len: usize) {
+        if let Some(look_ahead) = self.ops().lookahead_buf {
+            // SAFETY: Attached, by the invariant; the rest is the caller's promise.
+            unsafe { look_ahead((*self.raw.as_ptr()).tty, data, flags, len) };
+        }
+    }
+
+    /// Whether [`look_ahead`](Self::look_ahead) does anything: `N_TTY` with `IXON`.
+    pub(super) fn looks_ahead(&self) -> bool {
+        // SAFETY: Attached, by the invariant, to a live terminal.
+        let tty = unsafe { Tty::from_raw((*self.raw.as_ptr()).tty) };
+        self.starts_work() && tty.controls_flow()
+    }
+
+    /// Whether it starts the work of the port when it has room after it had none: `N_TTY` does, unless it is on its way out.
+    pub(super) fn starts_work(&self) -> bool {
+        // SAFETY: Attached, by the invariant, to a live terminal.
+        let tty = unsafe { Tty::from_raw((*self.raw.as_ptr()).tty) };
+        self.ops().num == bindings::N_TTY as c_int && !tty.test(Flag::LdiscChanging)
     }
 }
 

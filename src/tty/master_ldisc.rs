@@ -219,7 +219,9 @@ unsafe fn write<P: 'static>(
             return Some(EIO);
         }
         if !tty.stopped() {
-            let n = feed::feed(end, rest);
+            // SAFETY: The file is valid.
+            let waits = !unsafe { tty.is_nonblocking(file) };
+            let n = feed::feed(end, rest, waits);
             *rest = rest.get(n..).unwrap_or(&[]);
         }
         if rest.is_empty() {

@@ -12,11 +12,14 @@ use kernel::{
     new_spinlock_irq,
     prelude::*,
     sync::{
-        atomic::{ordering::{Acquire, Relaxed}, Atomic},
+        atomic::{ordering::{Acquire, Relaxed, Release}, Atomic},
         SpinLockIrq,
     },
     types::Opaque,
 };
+
+/// How much waits in the flip buffer for the line discipline at least, when a writer waits for room (bytes).
+const BAIT: usize = 64;
 
 /// A port: where bytes for one end are put by the other.
 ///
@@ -38,6 +41,8 @@ pub(crate) struct Port {
     producer: SpinLockIrq<()>,
     /// Not 0 when something may be in the flip buffer.
     queued: Atomic<i32>,
+    /// Not 0 when a reader has taken all that the line discipline had.
+    pub(super) drained: Atomic<i32>,
     /// How much may be in it, about.
     limit: c_int,
 }
@@ -61,6 +66,7 @@ impl Port {
             }),
             producer <- new_spinlock_irq!(()),
             queued: Atomic::new(0),
+            drained: Atomic::new(0),
             limit,
         })
     }
@@ -84,24 +90,47 @@ impl Port {
     /// bytes were taken: fewer than `data.len()` when the buffer is full or memory is short. Does not sleep.
     ///
     /// Follows `tty_insert_flip_string_and_push_buffer()`.
-    pub(crate) fn receive(&self, data: &[u8]) -> usize {
+    pub(super) fn receive(&self, data: &[u8]) -> usize {
+        let _producer = self.producer.lock();
+        // SAFETY: `producer` is held.
+        let taken = unsafe { self.insert(data) };
+        // Also for nothing: where the buffer is full, the work may have to be started again, as after a hangup.
+        // SAFETY: The port is initialised and `producer` is held (invariant).
+        unsafe { bindings::tty_flip_buffer_push(self.as_ptr()) };
+        taken
+    }
+
+    /// Like [`receive`](Self::receive), without the work: for who sees to it that it is delivered.
+    fn queue(&self, data: &[u8]) -> usize {
+        let _producer = self.producer.lock();
+        // SAFETY: `producer` is held, so that `tail` is ours, and what was written before is seen with `commit`.
+        unsafe {
+            let taken = self.insert(data);
+            let tail = (*self.as_ptr()).buf.tail;
+            Atomic::from_ptr(addr_of_mut!((*tail).commit)).store((*tail).used, Release);
+            taken
+        }
+    }
+
+    /// Puts `data` into the flip buffer, where it is not seen yet.
+    ///
+    /// # Safety
+    ///
+    /// `producer` is held.
+    unsafe fn insert(&self, data: &[u8]) -> usize {
         const NORMAL: [u8; 1] = [bindings::TTY_NORMAL as u8];
 
-        let _producer = self.producer.lock();
         self.queued.store(1, Relaxed);
         // SAFETY: The port is initialised and `producer` is held (invariant). `data` is valid for its length, and one
         // flag byte is enough when flags are not mutable.
         unsafe {
-            let taken = bindings::__tty_insert_flip_string_flags(
+            bindings::__tty_insert_flip_string_flags(
                 self.as_ptr(),
                 data.as_ptr(),
                 NORMAL.as_ptr(),
                 false,
                 data.len(),
-            );
-            // Also for nothing: where the buffer is full, the work may have to be started again, as after a hangup.
-            bindings::tty_flip_buffer_push(self.as_ptr());
-            taken
+            )
         }
     }
 
@@ -119,27 +148,68 @@ impl Port {
         self.queued.load(Relaxed) != 0
     }
 
-    /// Hands `data` to `ldisc`, after what is in the flip buffer, on this thread. Returns how much of it was taken: not all
-    /// where the line discipline is full. May sleep.
-    pub(super) fn receive_directly(&self, ldisc: &Ldisc<'_>, data: &[u8]) -> usize {
+    /// Hands `data` to `ldisc`, on this thread; what it has no room for waits in the flip buffer, as far as there is room.
+    /// Returns how much was taken. May sleep, on locks.
+    ///
+    /// Who `waits` for all to be taken, and has more than there is room for, keeps most of it if the line discipline would look
+    /// through it for flow control, byte by byte: it finds that when it is delivered. Something waits in the flip buffer nevertheless, so that the line discipline goes on whatever happens to it, and
+    /// tells the writer when it was read.
+    pub(super) fn feed(&self, ldisc: &Ldisc<'_>, data: &[u8], waits: bool) -> usize {
         let consumer = self.lock_consumer();
-        if !consumer.pump(ldisc) {
-            return 0;
+        let empty = consumer.pump(ldisc);
+        let direct = if empty {
+            // SAFETY: The consumer is locked, and what came before has been delivered.
+            unsafe { ldisc.receive(data.as_ptr(), core::ptr::null(), data.len()) }
+        } else {
+            0
+        };
+        let rest = match data.get(direct..) {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => return data.len(),
+        };
+        let keeps = waits && ldisc.looks_ahead() && rest.len() > self.space_avail() as usize;
+        let queued = if !keeps {
+            self.queue(rest)
+        } else if empty {
+            self.queue(rest.get(..BAIT).unwrap_or(rest))
+        } else {
+            0
+        };
+        // Once more, lest it made room in between and saw nothing wait: from here on it starts the work when it has room.
+        if !consumer.pump(ldisc) && ldisc.starts_work() {
+            consumer.look_ahead(ldisc);
+            consumer.leave_the_rest();
         }
-        // SAFETY: The consumer is locked, and what came before has been delivered.
-        unsafe { ldisc.receive(data.as_ptr(), core::ptr::null(), data.len()) }
+        direct.saturating_add(queued)
     }
 
-    /// Delivers what is in the flip buffer to `ldisc`, on this thread, in place of the work. May sleep.
+    /// Delivers what is in the flip buffer to `ldisc`, on this thread, unless another does. May sleep, on locks.
     pub(super) fn deliver(&self, ldisc: &Ldisc<'_>) {
-        self.lock_consumer().pump(ldisc);
+        if let Some(consumer) = self.try_lock_consumer() {
+            if !consumer.pump(ldisc) && ldisc.starts_work() {
+                consumer.leave_the_rest();
+            }
+        }
     }
 
-    /// Makes this thread the only consumer.
+    /// Makes this thread the only consumer: `tty_buffer_lock_exclusive()`.
     fn lock_consumer(&self) -> Consumer<'_> {
         // SAFETY: The port is initialised.
         unsafe { bindings::tty_buffer_lock_exclusive(self.as_ptr()) };
         Consumer { port: self }
+    }
+
+    /// The same if nobody else is consumer.
+    fn try_lock_consumer(&self) -> Option<Consumer<'_>> {
+        let port = self.as_ptr();
+        // SAFETY: The port is initialised. The same in the same order as `tty_buffer_lock_exclusive()`, but for the wait.
+        unsafe {
+            if bindings::mutex_trylock(addr_of_mut!((*port).buf.lock)) == 0 {
+                return None;
+            }
+            bindings::atomic_add(1, addr_of_mut!((*port).buf.priority));
+        }
+        Some(Consumer { port: self })
     }
 
     /// How many bytes [`receive`](Self::receive) would take now, memory permitting.
@@ -219,6 +289,48 @@ impl Consumer<'_> {
                     return false;
                 }
             }
+        }
+    }
+
+    /// Lets `ldisc` act at once on the flow control (^S, ^Q) in what has to wait. Follows `lookahead_bufs()`.
+    fn look_ahead(&self, ldisc: &Ldisc<'_>) {
+        let port = self.port.as_ptr();
+        // SAFETY: The buffers and their bytes up to `commit` are ours by the invariant.
+        unsafe {
+            let mut head = (*port).buf.head;
+            (*head).lookahead = (*head).lookahead.max((*head).read);
+            loop {
+                let next = next_of(head);
+                let commit = Atomic::from_ptr(addr_of_mut!((*head).commit)).load(Acquire);
+                let from = (*head).lookahead;
+                let count = commit.saturating_sub(from) as usize;
+                if count > 0 {
+                    let data = addr_of_mut!((*head).data).cast::<u8>().add(from as usize);
+                    let flags = if (*head).flags {
+                        data.add((*head).size as usize).cast_const()
+                    } else {
+                        core::ptr::null()
+                    };
+                    ldisc.look_ahead(data, flags, count);
+                    (*head).lookahead = commit;
+                }
+                if next.is_null() {
+                    return;
+                }
+                head = next;
+            }
+        }
+    }
+
+    /// Ends the exclusion without starting the work: `tty_buffer_unlock_exclusive()` without its last step. For when the line
+    /// discipline was full after the last byte was put in, and starts the work when it is not.
+    fn leave_the_rest(self) {
+        let port = self.port.as_ptr();
+        core::mem::forget(self);
+        // SAFETY: Locked by the invariant. In this order, so that a worker who waits for the lock finds no priority.
+        unsafe {
+            bindings::atomic_sub(1, addr_of_mut!((*port).buf.priority));
+            bindings::mutex_unlock(addr_of_mut!((*port).buf.lock));
         }
     }
 

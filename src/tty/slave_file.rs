@@ -11,7 +11,13 @@
 use super::{file::CoreFops, iter::Destination, ldisc::Ldisc, port::Port, tty_struct::{Flag, Tty}};
 use crate::bindings;
 use core::{mem::MaybeUninit, ptr::{self, NonNull}};
-use kernel::{prelude::*, sync::SetOnce};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::ordering::Relaxed,
+        SetOnce,
+    },
+};
 
 /// How many bytes are read at a time.
 const BUFFER: usize = 256;
@@ -67,15 +73,25 @@ unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, to: *mut bindings::io
     };
     // SAFETY: A slave's port is one of ours, and lives as long as the slave.
     let port = unsafe { Port::of_slave(tty) };
-    if port.may_be_queued() {
+    // Where the last reader left something, there is no room to speak of.
+    if port.may_be_queued() && port.drained.load(Relaxed) != 0 {
         port.deliver(&ldisc);
     }
     // SAFETY: The caller's iterator.
     let mut to = unsafe { Destination::from_raw(iter) };
+    let asked = to.len();
     // SAFETY: The file is open for the call, and `read` is the attached line discipline's.
     let result = unsafe { iterate(tty, file, read, &mut to) };
     drop(ldisc);
     if result > 0 {
+        // Lines come one at a time, however many there are.
+        let all = result.unsigned_abs() < asked && !tty.reads_lines();
+        port.drained.store(all.into(), Relaxed);
+        if all {
+            if let Some(master) = tty.link() {
+                master.trim_write_buffer();
+            }
+        }
         tty.update_atime();
     }
     result

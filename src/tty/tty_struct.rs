@@ -90,6 +90,13 @@ impl Tty {
         self.0.get()
     }
 
+    /// The other end, if they are linked.
+    pub(super) fn link(&self) -> Option<&Self> {
+        // SAFETY: The object is live. `link` is written once, before any second thread can reach it, to an end that is released
+        // together with this one.
+        NonNull::new(unsafe { (*self.as_ptr()).link }).map(|link| unsafe { Self::from_raw(link.as_ptr()) })
+    }
+
     /// The number of the terminal; for a pty, the N of `/dev/pts/N`.
     pub(crate) fn index(&self) -> i32 {
         // SAFETY: The object is live; the index is written once, before any other thread can reach the object.
@@ -243,15 +250,29 @@ impl Tty {
         c_oflag & all == bindings::OPOST | bindings::ONLCR && !expands_tabs
     }
 
+    /// Whether it is in canonical mode. A hint, read without `termios_rwsem`.
+    pub(super) fn reads_lines(&self) -> bool {
+        // SAFETY: The object is live; a racing read of an aligned word.
+        let c_lflag = unsafe { addr_of!((*self.as_ptr()).termios.c_lflag).read_volatile() };
+        c_lflag & bindings::ICANON != 0
+    }
+
+    /// Whether ^S and ^Q control its output (`IXON`). A hint, read without `termios_rwsem`.
+    pub(super) fn controls_flow(&self) -> bool {
+        // SAFETY: The object is live; a racing read of an aligned word.
+        let c_iflag = unsafe { addr_of!((*self.as_ptr()).termios.c_iflag).read_volatile() };
+        c_iflag & bindings::IXON != 0
+    }
+
     /// `VMIN` of a terminal that does not read lines, else 0. A hint, read without `termios_rwsem`.
     pub(super) fn min_chars(&self) -> usize {
-        // SAFETY: The object is live; racing reads of aligned words and of a byte.
+        if self.reads_lines() {
+            return 0;
+        }
+        // SAFETY: The object is live; a racing read of a byte.
         unsafe {
-            let termios = addr_of!((*self.as_ptr()).termios);
-            if addr_of!((*termios).c_lflag).read_volatile() & bindings::ICANON != 0 {
-                return 0;
-            }
-            addr_of!((*termios).c_cc).cast::<u8>().add(bindings::VMIN as usize).read_volatile().into()
+            let c_cc = addr_of!((*self.as_ptr()).termios.c_cc).cast::<u8>();
+            c_cc.add(bindings::VMIN as usize).read_volatile().into()
         }
     }
 
