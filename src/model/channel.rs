@@ -26,8 +26,21 @@ pub struct Channel {
     batches: u32,
     /// Whether there is something that no reader has been woken for.
     untold: bool,
+    /// Whether the line discipline's column is known to be 0: the last that it processed was a newline.
+    at_line_start: bool,
     /// Whether a producer found less room than it wanted, and nobody has been told of room since.
     starved: bool,
+}
+
+/// The line discipline's column after a piece of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// 0: it was a processed newline.
+    Zero,
+    /// Unknown.
+    Other,
+    /// As before: it was not processed.
+    Same,
 }
 
 /// What [`Channel::produce`] did.
@@ -56,6 +69,7 @@ impl Channel {
             detached: false,
             batches: 0,
             untold: false,
+            at_line_start: false,
             starved: false,
         }
     }
@@ -68,6 +82,20 @@ impl Channel {
     /// The memory was exchanged, see [`Ring::moved_to`].
     pub fn moved_to(&mut self, capacity: usize) {
         self.ring.moved_to(capacity);
+    }
+
+    /// Whether the line discipline's column is known to be 0, so that whole lines may pass it by.
+    pub const fn is_at_line_start(&self) -> bool {
+        self.at_line_start
+    }
+
+    /// Says what the line discipline's column is after what it has output.
+    pub fn set_column(&mut self, column: Column) {
+        match column {
+            Column::Zero => self.at_line_start = true,
+            Column::Other => self.at_line_start = false,
+            Column::Same => {}
+        }
     }
 
     /// Whether output goes through the ring.

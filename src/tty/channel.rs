@@ -7,7 +7,7 @@
 
 use super::{memory::Memory, read_lock::ReadLock};
 use crate::model::{
-    channel::{Channel as Model, Consumed},
+    channel::{Channel as Model, Column, Consumed},
     lines,
     ring::{Ring, Span, Spans},
 };
@@ -51,6 +51,21 @@ impl State {
         let produced = self.model.produce(data.len(), tell);
         self.fill(produced.spans, data);
         (produced.spans.len(), produced.wake_readers)
+    }
+
+    /// Puts in the first line of `text`, with its `\n` made `\r\n`, if all of it fits. Returns how much of `text` that was.
+    fn put_line(&mut self, text: &[u8], wake: &mut bool) -> usize {
+        let Some((line, _)) = lines::first_newline(text).and_then(|end| text.split_at_checked(end)) else {
+            return 0;
+        };
+        if self.model.ring().room() < line.len().saturating_add(2) {
+            *wake |= self.model.starve();
+            return 0;
+        }
+        let (_, now) = self.put(line, false);
+        let (_, again) = self.put(b"\r\n", false);
+        *wake |= now | again;
+        line.len().saturating_add(1)
     }
 
     /// Takes `memory` into use, with what there is. Returns the old.
@@ -112,18 +127,23 @@ impl Channel {
     /// Puts in `data` as far as it fits; `None` if output goes another way. Does not sleep.
     ///
     /// `tell` is whether readers are to be woken now, unless a [`Batch`] holds that back; else with
-    /// [`flush`](Self::flush). The second result is whether they must be.
-    pub(super) fn write(&self, data: &[u8], tell: bool) -> Option<(usize, bool)> {
+    /// [`flush`](Self::flush). The second result is whether they must be. `column` is the line discipline's after this.
+    pub(super) fn write(&self, data: &[u8], tell: bool, column: Column) -> Option<(usize, bool)> {
         let mut taken = 0usize;
         let mut wake = false;
-        self.provide(data.len(), Memory::new_atomic);
         for piece in data.chunks(PIECE) {
             let mut state = self.state.lock();
+            if state.model.ring().room() < piece.len() && state.memory.capacity() < LARGE {
+                drop(state);
+                self.provide(data.len(), Memory::new_atomic);
+                state = self.state.lock();
+            }
             if !state.model.is_attached() {
                 return (taken > 0).then_some((taken, wake));
             }
             // All but the last piece can wait for it.
             let last = taken.saturating_add(piece.len()) >= data.len();
+            state.model.set_column(column);
             let (n, now) = state.put(piece, tell && last);
             taken = taken.saturating_add(n);
             wake |= now;
@@ -134,24 +154,28 @@ impl Channel {
         Some((taken, wake))
     }
 
-    /// Puts in the lines of `text` with each `\n` made `\r\n`, and what is after the last of them as it is, as far as it
-    /// fits. Returns how much of `text` was taken, and whether readers must be woken.
-    pub(super) fn write_lines(&self, text: &[u8]) -> (usize, bool) {
-        let mut rest = text;
+    /// Puts in `lines`, each of which ends in a newline, with each `\n` made `\r\n`, as far as they fit and as long as the line
+    /// discipline is at the beginning of a line. Returns how much was taken, and whether readers must be woken.
+    pub(super) fn write_lines(&self, lines: &[u8]) -> (usize, bool) {
+        let mut rest = lines;
         let mut wake = false;
-        while !rest.is_empty() {
-            let piece = rest.get(..PIECE).unwrap_or(rest);
+        let mut full = false;
+        while !rest.is_empty() && !full {
             let mut state = self.state.lock();
-            if !state.model.is_attached() {
-                break;
-            }
-            let (taken, full) = put_lines(&mut state, piece, &mut wake);
-            rest = rest.get(taken..).unwrap_or(&[]);
-            if full {
-                break;
+            let end = rest.len().saturating_sub(PIECE);
+            while rest.len() > end {
+                if !state.model.is_attached() || !state.model.is_at_line_start() {
+                    return (lines.len().saturating_sub(rest.len()), wake);
+                }
+                let taken = state.put_line(rest, &mut wake);
+                full = taken == 0;
+                if full {
+                    break;
+                }
+                rest = rest.get(taken..).unwrap_or(&[]);
             }
         }
-        (text.len().saturating_sub(rest.len()), wake)
+        (lines.len().saturating_sub(rest.len()), wake)
     }
 
     /// How many bytes [`write`](Self::write) takes now, memory permitting; `None` if output goes another way.
@@ -209,11 +233,16 @@ impl Channel {
     ///
     /// `ENOMEM` where there is no memory at all.
     pub(super) fn batch(&self, len: usize) -> Result<Batch<'_>> {
-        self.state.lock().model.begin_batch();
+        let mut state = self.state.lock();
+        state.model.begin_batch();
+        let enough = len <= state.model.ring().room();
+        drop(state);
         let batch = Batch { channel: self };
-        self.provide(len, Memory::new);
-        if self.state.lock().memory.capacity() == 0 {
-            return Err(ENOMEM);
+        if !enough {
+            self.provide(len, Memory::new);
+            if self.state.lock().memory.capacity() == 0 {
+                return Err(ENOMEM);
+            }
         }
         Ok(batch)
     }
@@ -260,32 +289,6 @@ impl Channel {
     /// The right to read, if nobody has it.
     pub(super) fn try_lock_reading(&self) -> Option<Reader<'_>> {
         self.reading.try_lock().then_some(Reader { channel: self })
-    }
-}
-
-/// Puts in lines of `text`, at most one [`PIECE`]. Returns how much of it, and whether there was too little room.
-fn put_lines(state: &mut State, text: &[u8], wake: &mut bool) -> (usize, bool) {
-    let mut rest = text;
-    loop {
-        let taken = text.len().saturating_sub(rest.len());
-        let Some(end) = lines::first_newline(rest) else {
-            let (n, now) = state.put(rest, false);
-            *wake |= now;
-            return (taken.saturating_add(n), n < rest.len());
-        };
-        let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        // A newline is never parted from its carriage return.
-        if state.model.ring().room() < line.len().saturating_add(2) {
-            *wake |= state.model.starve();
-            return (taken, true);
-        }
-        let (_, now) = state.put(line, false);
-        let (_, again) = state.put(b"\r\n", false);
-        *wake |= now | again;
-        rest = after.get(1..).unwrap_or(&[]);
-        if rest.is_empty() {
-            return (text.len(), false);
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     tty_struct::{Flag, Tty},
     wait::{signal_pending, Waiter},
 };
-use crate::bindings;
+use crate::{bindings, model::channel::Column};
 use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::{error::from_result, prelude::*};
 use pin_init::stack_pin_init;
@@ -181,7 +181,7 @@ impl<M: Master> MasterLdisc<M> {
         if let Some(end) = unsafe { Self::end(tty) } {
             // SAFETY: As above.
             let data = unsafe { core::slice::from_raw_parts(data, len) };
-            if let Some((_, true)) = end.channel().write(data, true) {
+            if let Some((_, true)) = end.channel().write(data, true, Column::Same) {
                 end.tty().tell_readers();
             }
         }

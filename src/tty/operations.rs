@@ -13,7 +13,7 @@ use super::{
     termios::Termios,
     tty_struct::Tty,
 };
-use crate::bindings;
+use crate::{bindings, model::channel::Column};
 use core::{
     marker::PhantomData,
     ptr::{addr_of_mut, NonNull},
@@ -90,17 +90,29 @@ impl<'a, P: 'static> End<'a, P> {
     ///
     /// Those who wait for it are told, unless the caller is inside of a write that tells them at its end.
     pub(crate) fn send(&self, data: &[u8]) -> usize {
-        self.put(data, true)
+        self.put(data, true, self.column_after(data))
     }
 
     /// Like [`send`](Self::send) for one byte, of which those who wait are told by [`flush_chars`](Self::flush_chars).
     pub(crate) fn put_char(&self, byte: u8) -> usize {
-        self.put(&[byte], false)
+        self.put(&[byte], false, Column::Other)
     }
 
-    fn put(&self, data: &[u8], tell: bool) -> usize {
+    /// The column of the line discipline after it has output `data`.
+    fn column_after(&self, data: &[u8]) -> Column {
+        if !self.tty.processes_output() {
+            Column::Same
+        } else if data == b"\r\n" && self.tty.only_maps_newlines() {
+            // It outputs these two together for a newline alone.
+            Column::Zero
+        } else {
+            Column::Other
+        }
+    }
+
+    fn put(&self, data: &[u8], tell: bool, column: Column) -> usize {
         if !self.is_master {
-            if let Some((taken, wake)) = self.channel().write(data, tell) {
+            if let Some((taken, wake)) = self.channel().write(data, tell, column) {
                 if wake {
                     self.link.tell_readers();
                 }

@@ -3,9 +3,9 @@
 //! The line discipline of a slave: `N_TTY`, with a `write` that knows where the output goes.
 //!
 //! `N_TTY` passes processed output on in lines, and each newline for itself. Where processing means no more than to make
-//! `\n` into `\r\n`, whole buffers of lines go to the [`Channel`](super::channel::Channel) at once, and `N_TTY` gets the
-//! last newline and what is after it, so that its column is right; also where its column is stale in between, nothing
-//! depends on it but the echo of an erased tab.
+//! `\n` into `\r\n`, whole lines go to the [`Channel`](super::channel::Channel) at once, as long as the column that `N_TTY`
+//! counts for tabs is 0, which whole lines do not change: that is so when the last that it put out was a newline. What is after
+//! the last newline, and the first line after a prompt or an echo, it gets to see.
 //!
 //! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
@@ -85,62 +85,58 @@ unsafe fn write<S: Slave>(
     n_tty: Write,
 ) -> isize {
     let tty = end.tty().as_ptr();
-    let Some(last) = lines::last_newline(text) else {
-        // SAFETY: The caller's promise.
-        return unsafe { n_tty(tty, file, text.as_ptr(), text.len()) };
-    };
-    if !end.tty().only_maps_newlines() {
-        // SAFETY: The caller's promise.
-        return unsafe { n_tty(tty, file, text.as_ptr(), text.len()) };
-    }
-    // Job control, echo that waits, hangup: nothing is written yet.
     // SAFETY: The caller's promise.
-    let refused = unsafe { n_tty(tty, file, text.as_ptr(), 0) };
+    let n_tty = |text: &[u8]| unsafe { n_tty(tty, file, text.as_ptr(), text.len()) };
+    let lines = match lines::last_newline(text) {
+        Some(last) if end.tty().only_maps_newlines() => text.get(..=last).unwrap_or(text),
+        _ => return n_tty(text),
+    };
+    // Job control, signals, echo that waits, hangup: nothing is written yet.
+    let refused = n_tty(&[]);
     if refused < 0 {
         return refused;
     }
     let mut done = 0usize;
-    while done < last {
-        let lines = text.get(done..last).unwrap_or(&[]);
-        done = done.saturating_add(write_lines::<S>(end, lines));
-        let Some(rest) = text.get(done..last).filter(|rest| !rest.is_empty()) else {
-            break;
+    loop {
+        let rest = lines.get(done..).unwrap_or(&[]);
+        done = done.saturating_add(write_lines::<S>(end, rest));
+        // What N_TTY must see, or wait for room with: a line, or a part of one, if lines are left; else all that is.
+        let rest = match lines.get(done..) {
+            Some(rest) if !rest.is_empty() => {
+                let step = rest.get(..STEP).unwrap_or(rest);
+                lines::first_newline(step).map_or(step, |end| step.get(..=end).unwrap_or(step))
+            }
+            _ => text.get(done..).unwrap_or(&[]),
         };
-        // No room: N_TTY waits for it, or does not, as the file has it.
-        let step = rest.get(..STEP).unwrap_or(rest);
-        let step = lines::first_newline(step).map_or(step, |end| step.get(..=end).unwrap_or(step));
-        // SAFETY: The caller's promise.
-        let n = unsafe { n_tty(tty, file, step.as_ptr(), step.len()) };
-        match usize::try_from(n) {
+        if rest.is_empty() {
+            return done as isize;
+        }
+        let result = n_tty(rest);
+        match usize::try_from(result) {
             Ok(n) => {
                 done = done.saturating_add(n);
-                if n < step.len() {
+                if n < rest.len() {
                     return done as isize;
                 }
             }
             Err(_) if done > 0 => return done as isize,
-            Err(_) => return n,
+            Err(_) => return result,
         }
-    }
-    let rest = text.get(done..).unwrap_or(&[]);
-    // SAFETY: The caller's promise.
-    let n = unsafe { n_tty(tty, file, rest.as_ptr(), rest.len()) };
-    match usize::try_from(n) {
-        Ok(n) => done.saturating_add(n) as isize,
-        Err(_) if done > 0 => done as isize,
-        Err(_) => n,
     }
 }
 
-/// Puts lines into the channel, if they are still to be processed as we can.
-fn write_lines<S: Slave>(end: &End<'_, S::Pair>, text: &[u8]) -> usize {
+/// Puts lines into the channel, as far as that is possible.
+fn write_lines<S: Slave>(end: &End<'_, S::Pair>, lines: &[u8]) -> usize {
+    if lines.is_empty() {
+        return 0;
+    }
     let tty = end.tty();
     // SAFETY: Part of the live terminal. `N_TTY` takes it in the same place.
     let rwsem = unsafe { addr_of_mut!((*tty.as_ptr()).termios_rwsem) };
     // SAFETY: As above.
     unsafe { bindings::down_read(rwsem) };
     let (taken, wake) = if tty.only_maps_newlines() && !tty.stopped() {
-        end.channel().write_lines(text)
+        end.channel().write_lines(lines)
     } else {
         (0, false)
     };

@@ -237,6 +237,13 @@ impl Tty {
         nonblock || self.test(Flag::LdiscChanging)
     }
 
+    /// Whether output is processed (`OPOST`). Stable under `termios_rwsem`.
+    pub(super) fn processes_output(&self) -> bool {
+        // SAFETY: The object is live; a racing read of an aligned word.
+        let c_oflag = unsafe { addr_of!((*self.as_ptr()).termios.c_oflag).read_volatile() };
+        c_oflag & bindings::OPOST != 0
+    }
+
     /// Whether output is processed in no other way than that `\n` becomes `\r\n`. Stable under `termios_rwsem`.
     pub(super) fn only_maps_newlines(&self) -> bool {
         // SAFETY: The object is live; a racing read of an aligned word.
