@@ -17,6 +17,7 @@
 #include <linux/tty_flip.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 void rdevpts_inode_lock_parent(struct inode *inode);
 void rdevpts_inode_lock_parent(struct inode *inode)
@@ -137,6 +138,24 @@ void rdevpts_inode_set_atime(struct inode *inode, time64_t sec);
 void rdevpts_inode_set_atime(struct inode *inode, time64_t sec)
 {
 	inode_set_atime(inode, sec, 0);
+}
+
+void rdevpts_init_work(struct work_struct *work, work_func_t func);
+void rdevpts_init_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+bool rdevpts_queue_work(struct work_struct *work);
+bool rdevpts_queue_work(struct work_struct *work)
+{
+	return queue_work(system_dfl_wq, work);
+}
+
+int rdevpts_raw_smp_processor_id(void);
+int rdevpts_raw_smp_processor_id(void)
+{
+	return raw_smp_processor_id();
 }
 
 /* The VFS: src/vfs */

@@ -2,7 +2,7 @@
 
 //! What the two ends of a pair share.
 
-use super::{channel::Channel, port::Port};
+use super::{channel::Channel, port::Port, wakeup::Wakeup};
 use kernel::{prelude::*, sync::Arc};
 
 /// `tty_buffer_set_limit()` of each end, as the C driver has it: bytes in flight.
@@ -21,6 +21,8 @@ pub(crate) struct Ends<P> {
     #[pin]
     channel: Channel,
     #[pin]
+    wakeup: Wakeup,
+    #[pin]
     pair: P,
 }
 
@@ -36,6 +38,7 @@ impl<P> Ends<P> {
                 master_port <- Port::new(BUFFER_LIMIT),
                 slave_port <- Port::new(BUFFER_LIMIT),
                 channel <- Channel::new(),
+                wakeup <- Wakeup::new(),
                 pair <- pair,
             }),
             GFP_KERNEL_ACCOUNT,
@@ -55,6 +58,11 @@ impl<P> Ends<P> {
     /// Output of the slave.
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// When the master's readers are woken.
+    pub(super) fn wakeup(&self) -> &Wakeup {
+        &self.wakeup
     }
 
     /// What the driver keeps for the pair.

@@ -9,6 +9,7 @@ use super::{ldisc::Ldisc, operations::End};
 /// locks. `waits` is whether the caller waits until all is taken.
 pub(super) fn feed<P: 'static>(end: &End<'_, P>, data: &[u8], waits: bool) -> usize {
     let port = end.link_port();
+    end.wakeup().note_input();
     match Ldisc::get(end.link()) {
         Some(ldisc) => port.feed(&ldisc, data, waits),
         // It is being changed: the work that the flip buffer has will find the next.

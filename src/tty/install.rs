@@ -186,6 +186,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             (*tty).link = slave;
             (*creation).linked = true;
             (*creation).ends.slave_port().clear_kopened();
+            (*creation).ends.wakeup().set_master(tty);
             Operations::<M, true>::open(tty, file)
         }
     }

@@ -153,6 +153,7 @@ impl<M: Master> MasterLdisc<M> {
             mask |= bindings::RDEVPTS_EPOLLIN | bindings::RDEVPTS_EPOLLRDNORM;
         } else {
             end.link().trim_write_buffer();
+            end.wakeup().note_reader();
         }
         if end.tty().packet() && end.link().has_pktstatus() {
             mask |= bindings::RDEVPTS_EPOLLPRI | bindings::RDEVPTS_EPOLLIN | bindings::RDEVPTS_EPOLLRDNORM;

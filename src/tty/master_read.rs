@@ -69,6 +69,7 @@ pub(super) unsafe fn read<P: 'static>(
         if let Attempt::Done(n) = attempt()? {
             return Ok(n);
         }
+        end.wakeup().note_reader();
         waiter.wait();
     }
 }

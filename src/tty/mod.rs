@@ -51,6 +51,7 @@ mod slave_node;
 mod termios;
 mod tty_struct;
 mod wait;
+mod wakeup;
 
 pub(crate) use file::{FopsCell, Opened, OpeningFile};
 pub(crate) use operations::{End, Master, PtyEnd, Slave};

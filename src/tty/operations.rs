@@ -12,6 +12,7 @@ use super::{
     port::Port,
     termios::Termios,
     tty_struct::Tty,
+    wakeup::Wakeup,
 };
 use crate::{bindings, model::channel::Column};
 use core::{
@@ -114,7 +115,7 @@ impl<'a, P: 'static> End<'a, P> {
         if !self.is_master {
             if let Some((taken, wake)) = self.channel().write(data, tell, column) {
                 if wake {
-                    self.link.tell_readers();
+                    self.tell_master(taken);
                 }
                 return taken;
             }
@@ -125,7 +126,7 @@ impl<'a, P: 'static> End<'a, P> {
     /// Tells those who wait for what was sent by [`put_char`](Self::put_char), or inside of a write.
     pub(crate) fn flush_chars(&self) {
         if !self.is_master && self.channel().flush() {
-            self.link.tell_readers();
+            self.tell_master(0);
         }
     }
 
@@ -145,6 +146,16 @@ impl<'a, P: 'static> End<'a, P> {
             self.channel().flush_output();
         }
         self.link_port().flush();
+    }
+
+    /// On a slave: tells the readers of the master that there is output, after a write of `len` bytes.
+    pub(super) fn tell_master(&self, len: usize) {
+        self.ends.wakeup().tell(self.link, len, || self.channel().len());
+    }
+
+    /// When the master's readers are woken, at either end.
+    pub(super) fn wakeup(&self) -> &Wakeup {
+        self.ends.wakeup()
     }
 
     /// The slave's output, at either end.
@@ -355,8 +366,13 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
     ///
     /// Called by `release_one_tty()` when the last reference to the tty is gone.
     unsafe extern "C" fn cleanup(tty: *mut bindings::tty_struct) {
-        // SAFETY: Nobody uses the tty after this but the core, to free it.
-        unsafe { ldisc::abandon(tty) };
+        // SAFETY: Nobody uses the tty after this but the core, to free it. `driver_data` as below.
+        unsafe {
+            ldisc::abandon(tty);
+            if IS_MASTER {
+                Arc::<Ends<T::Pair>>::borrow((*tty).driver_data).wakeup().cancel();
+            }
+        }
         // SAFETY: `driver_data` carries an `Arc<Ends<_>>` since `install`; nobody uses the tty after this. The port,
         // which is part of `Ends`, goes with the last of the two.
         drop(unsafe { Arc::<Ends<T::Pair>>::from_foreign((*tty).driver_data) });

@@ -67,7 +67,7 @@ impl<S: Slave> SlaveLdisc<S> {
         // SAFETY: The file is open for the call.
         let result = unsafe { write::<S>(&end, file, text, n_tty) };
         if batch.end() {
-            end.link().tell_readers();
+            end.tell_master(len);
         }
         result
     }
@@ -143,7 +143,8 @@ fn write_lines<S: Slave>(end: &End<'_, S::Pair>, lines: &[u8]) -> usize {
     // SAFETY: Taken above.
     unsafe { bindings::up_read(rwsem) };
     if wake {
-        end.link().tell_readers();
+        // There was no room for all of it.
+        end.tell_master(usize::MAX);
     }
     taken
 }

@@ -187,6 +187,15 @@ impl Tty {
         }
     }
 
+    /// Whether [`tell_readers`](Self::tell_readers) has anybody to tell.
+    pub(super) fn has_readers(&self) -> bool {
+        // SAFETY: The object is live and its wait queues are initialised with it.
+        let sleeping = unsafe {
+            bindings::rdevpts_waitqueue_active(addr_of_mut!((*self.as_ptr()).read_wait))
+        };
+        sleeping || self.has_fasync()
+    }
+
     /// Like [`wakeup`](Self::wakeup), if anybody waits for room.
     ///
     /// Who waits joined `write_wait`, or set the flag, before it last looked, under the lock under which room was made.
