@@ -44,6 +44,7 @@ pub(crate) fn close(end: &End<'_, Pair>) {
 /// Hands output to the other end's input, as far as it has room.
 pub(crate) fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
     if end.tty().stopped() {
+        end.lose_column();
         return 0;
     }
     end.send(data)
@@ -52,6 +53,7 @@ pub(crate) fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
 /// [`write`] of one byte, which [`End::flush_chars`] tells of.
 pub(crate) fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
     if end.tty().stopped() {
+        end.lose_column();
         return 0;
     }
     end.put_char(byte)

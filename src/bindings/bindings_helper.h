@@ -24,6 +24,7 @@ static const __poll_t RDEVPTS_EPOLLPRI = EPOLLPRI;
 static const __poll_t RDEVPTS_EPOLLOUT = EPOLLOUT;
 static const __poll_t RDEVPTS_EPOLLHUP = EPOLLHUP;
 static const __poll_t RDEVPTS_EPOLLRDNORM = EPOLLRDNORM;
+static const unsigned int RDEVPTS_IOCB_NOWAIT = IOCB_NOWAIT;
 static const __poll_t RDEVPTS_EPOLLWRNORM = EPOLLWRNORM;
 
 /* Layouts as C has them, which mod.rs compares with bindgen's. */

@@ -16,6 +16,10 @@ pub const SETTLED: usize = 4095;
 /// (`TTY_THRESHOLD_UNTHROTTLE`).
 pub const LOW_WATER: usize = 128;
 
+/// Less room than this counts as none: the line discipline does not part a newline from its carriage return, nor the spaces of
+/// a tab, and would find room and not use it.
+pub const LEAST: usize = 8;
+
 /// Output on its way from a slave to its master.
 #[derive(Debug, Default)]
 pub struct Channel {
@@ -116,8 +120,9 @@ impl Channel {
     /// [`consume`](Self::consume).
     pub fn write_room(&mut self) -> usize {
         let room = self.ring.room();
-        if room == 0 {
+        if room < LEAST {
             self.starved = true;
+            return 0;
         }
         room
     }

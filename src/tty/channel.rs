@@ -18,6 +18,8 @@ use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
 const SMALL: usize = 4096;
 /// What a terminal that is written to in bulk needs; given back when it is read empty.
 const LARGE: usize = Ring::MAX_CAPACITY;
+/// Room that whole lines leave for the line discipline's echo: as much as it can have pending.
+const ECHO: usize = 4096;
 /// How many bytes are copied at a time with interrupts disabled.
 const PIECE: usize = 8192;
 
@@ -58,7 +60,8 @@ impl State {
         let Some((line, _)) = lines::first_newline(text).and_then(|end| text.split_at_checked(end)) else {
             return 0;
         };
-        if self.model.ring().room() < line.len().saturating_add(2) {
+        // The line discipline's echo goes by the room that it was told a moment ago, and does not look how much of it was taken.
+        if self.model.ring().room() < line.len().saturating_add(2).saturating_add(ECHO) {
             *wake |= self.model.starve();
             return 0;
         }
@@ -183,11 +186,22 @@ impl Channel {
         let mut state = self.state.lock();
         if !state.model.is_attached() {
             None
-        } else if state.memory.capacity() == 0 {
-            Some(SMALL)
         } else {
-            Some(state.model.write_room())
+            // What there is no memory for yet counts, too.
+            let potential = LARGE.saturating_sub(state.model.ring().capacity());
+            Some(potential.saturating_add(state.model.write_room()))
         }
+    }
+
+    /// Sees to memory for the echo of `len` bytes of input, as far as there can be any. May sleep.
+    pub(super) fn provide_for_echo(&self, len: usize) {
+        // A control character is echoed as two.
+        self.provide(len.saturating_mul(2).min(ECHO), Memory::new);
+    }
+
+    /// Says what the line discipline's column is.
+    pub(super) fn set_column(&self, column: Column) {
+        self.state.lock().model.set_column(column);
     }
 
     /// Whether readers must be woken for what was written without telling them.

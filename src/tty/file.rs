@@ -341,8 +341,11 @@ impl<M: Master> MasterFops<M> {
         }
         // SAFETY: The caller's iterator.
         let mut to = unsafe { Destination::from_raw(iter) };
+        // io_uring sets it when it has polled, also for files without FMODE_NOWAIT.
+        // SAFETY: `iocb` is valid.
+        let nowait = unsafe { (*iocb).ki_flags } & bindings::RDEVPTS_IOCB_NOWAIT as c_int != 0;
         // SAFETY: The file is open for the call.
-        let result = unsafe { master_read::read(&end, file, false, &mut to) };
+        let result = unsafe { master_read::read(&end, file, nowait, &mut to) };
         drop(ldisc);
         match result {
             Ok(0) => 0,

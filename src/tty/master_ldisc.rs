@@ -93,8 +93,13 @@ impl<M: Master> MasterLdisc<M> {
         let Some(end) = (unsafe { Self::end(tty) }) else {
             return EIO.to_errno() as isize;
         };
-        // SAFETY: `len` bytes can be read at `data` for the call; the core's buffer is never NULL.
-        let data = unsafe { core::slice::from_raw_parts(data, len) };
+        let data = if len == 0 {
+            // The core may have no buffer.
+            &[]
+        } else {
+            // SAFETY: `len` bytes can be read at `data` for the call.
+            unsafe { core::slice::from_raw_parts(data, len) }
+        };
         // SAFETY: The file is open, and stays so for the call.
         match unsafe { write(&end, file, data) } {
             Ok(n) => n as isize,
@@ -219,11 +224,10 @@ unsafe fn write<P: 'static>(
         if unsafe { bindings::tty_hung_up_p(file) } != 0 || end.link().count() == 0 {
             return Some(EIO);
         }
-        if !tty.stopped() {
+        if !rest.is_empty() && !tty.stopped() {
             // SAFETY: The file is valid.
             let waits = !unsafe { tty.is_nonblocking(file) };
-            let n = feed::feed(end, rest, waits);
-            *rest = rest.get(n..).unwrap_or(&[]);
+            *rest = feed::feed(end, rest, waits);
         }
         if rest.is_empty() {
             // No error: done.

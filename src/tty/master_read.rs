@@ -117,10 +117,10 @@ unsafe fn attempt<P: 'static>(
             found = true;
             to.copy(bytes)
         });
+        if found && consumed.wake_writers {
+            link.wakeup_writers();
+        }
         if n > 0 {
-            if consumed.wake_writers {
-                link.wakeup_writers();
-            }
             copied = n.saturating_add(header);
         }
     }

@@ -99,6 +99,13 @@ impl<'a, P: 'static> End<'a, P> {
         self.put(&[byte], false, Column::Other)
     }
 
+    /// What the line discipline puts out is not taken: it has moved its column all the same.
+    pub(crate) fn lose_column(&self) {
+        if !self.is_master {
+            self.channel().set_column(Column::Other);
+        }
+    }
+
     /// The column of the line discipline after it has output `data`.
     fn column_after(&self, data: &[u8]) -> Column {
         if !self.tty.processes_output() {

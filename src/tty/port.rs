@@ -151,11 +151,22 @@ impl Port {
     /// Hands `data` to `ldisc`, on this thread; what it has no room for waits in the flip buffer, as far as there is room.
     /// Returns how much was taken. May sleep, on locks.
     ///
-    /// Who `waits` for all to be taken, and has more than there is room for, keeps most of it if the line discipline would look
+    /// Who `waits` for all to be taken, and has `more` or does not find room for all, keeps most of it if the line discipline would look
     /// through it for flow control, byte by byte: it finds that when it is delivered. Something waits in the flip buffer nevertheless, so that the line discipline goes on whatever happens to it, and
     /// tells the writer when it was read.
-    pub(super) fn feed(&self, ldisc: &Ldisc<'_>, data: &[u8], waits: bool) -> usize {
-        let consumer = self.lock_consumer();
+    pub(super) fn feed(&self, ldisc: &Ldisc<'_>, data: &[u8], waits: bool, more: bool) -> usize {
+        // Who has it delivers, or is held up: only who waits anyway waits for that, as long as no signal comes.
+        let consumer = if waits {
+            match self.lock_consumer_interruptible() {
+                Some(consumer) => consumer,
+                None => return 0,
+            }
+        } else {
+            match self.try_lock_consumer() {
+                Some(consumer) => consumer,
+                None => return self.receive(data),
+            }
+        };
         let empty = consumer.pump(ldisc);
         let direct = if empty {
             // SAFETY: The consumer is locked, and what came before has been delivered.
@@ -167,7 +178,8 @@ impl Port {
             Some(rest) if !rest.is_empty() => rest,
             _ => return data.len(),
         };
-        let keeps = waits && ldisc.looks_ahead() && rest.len() > self.space_avail() as usize;
+        let fits = !more && rest.len() <= self.space_avail() as usize;
+        let keeps = waits && !fits && ldisc.looks_ahead();
         let queued = if !keeps {
             self.queue(rest)
         } else if empty {
@@ -199,10 +211,29 @@ impl Port {
         Consumer { port: self }
     }
 
+    /// The same, unless a signal comes first.
+    fn lock_consumer_interruptible(&self) -> Option<Consumer<'_>> {
+        let port = self.as_ptr();
+        // SAFETY: The port is initialised. The same in the same order as `tty_buffer_lock_exclusive()`; undone, but for the
+        // restart of a worker who gave way, where the lock is not had.
+        unsafe {
+            let priority = addr_of_mut!((*port).buf.priority);
+            bindings::atomic_add(1, priority);
+            if bindings::rdevpts_mutex_lock_interruptible(addr_of_mut!((*port).buf.lock)) != 0 {
+                bindings::atomic_sub(1, priority);
+                let _producer = self.producer.lock();
+                bindings::tty_flip_buffer_push(port);
+                return None;
+            }
+        }
+        Some(Consumer { port: self })
+    }
+
     /// The same if nobody else is consumer.
     fn try_lock_consumer(&self) -> Option<Consumer<'_>> {
         let port = self.as_ptr();
-        // SAFETY: The port is initialised. The same in the same order as `tty_buffer_lock_exclusive()`, but for the wait.
+        // SAFETY: The port is initialised. `tty_buffer_lock_exclusive()` without the wait. The order does not matter: priority
+        // keeps out a worker that has the lock, and there is none.
         unsafe {
             if bindings::mutex_trylock(addr_of_mut!((*port).buf.lock)) == 0 {
                 return None;

@@ -128,6 +128,10 @@ unsafe fn iterate(tty: &Tty, file: *mut bindings::file, read: Read, to: &mut Des
         let Ok(size) = usize::try_from(n) else {
             if result == 0 {
                 result = n;
+                if n == EOVERFLOW.to_errno() as isize {
+                    // A packet that does not fit is not there in part.
+                    done = 0;
+                }
             }
             break;
         };

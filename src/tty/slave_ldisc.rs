@@ -111,6 +111,8 @@ unsafe fn write<S: Slave>(
         if rest.is_empty() {
             return done as isize;
         }
+        // It may wait.
+        end.flush_chars();
         let result = n_tty(rest);
         match usize::try_from(result) {
             Ok(n) => {

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/tty.h`](srctree/include/linux/tty.h)
 
 use super::process::Pgrp;
-use crate::bindings;
+use crate::{bindings, model::lines};
 use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
     ffi::c_int,
@@ -273,6 +273,36 @@ impl Tty {
         c_lflag & bindings::ICANON != 0
     }
 
+    /// Whether `input` has a character that signals (`ISIG`). A hint, read without `termios_rwsem`.
+    pub(super) fn may_signal(&self, input: &[u8]) -> bool {
+        // SAFETY: The object is live; racing reads of aligned words and of bytes.
+        let (c_lflag, c_cc) = unsafe {
+            let termios = addr_of!((*self.as_ptr()).termios);
+            let c_lflag = addr_of!((*termios).c_lflag).read_volatile();
+            (c_lflag, addr_of!((*termios).c_cc).cast::<u8>())
+        };
+        if c_lflag & bindings::ISIG == 0 {
+            return false;
+        }
+        // SAFETY: As above; each is an index of `c_cc`.
+        let signals = [bindings::VINTR, bindings::VQUIT, bindings::VSUSP]
+            .map(|which| unsafe { c_cc.add(which as usize).read_volatile() });
+        lines::contains_any(input, signals)
+    }
+
+    /// Whether `termios_rwsem` can be had for reading without waiting. A hint.
+    pub(super) fn settings_are_free(&self) -> bool {
+        // SAFETY: Part of the live object.
+        unsafe {
+            let rwsem = addr_of_mut!((*self.as_ptr()).termios_rwsem);
+            let free = bindings::down_read_trylock(rwsem) != 0;
+            if free {
+                bindings::up_read(rwsem);
+            }
+            free
+        }
+    }
+
     /// Whether ^S and ^Q control its output (`IXON`). A hint, read without `termios_rwsem`.
     pub(super) fn controls_flow(&self) -> bool {
         // SAFETY: The object is live; a racing read of an aligned word.
@@ -334,7 +364,7 @@ impl Tty {
             bindings::kvfree(buffer.cast());
         }
         // As `tty_write_unlock()`: who polled meanwhile saw a writer.
-        self.wakeup_writers();
+        self.wake_writers();
     }
 
     /// Whether packet mode (`TIOCPKT`) is on. A hint: take [`ctrl`](Self::ctrl) for a stable answer.
