@@ -35,7 +35,10 @@ struct Queue {
 
 impl Queue {
     fn new() -> Self {
-        Self { active: AtomicBool::new(false), woken: Notify::new() }
+        Self {
+            active: AtomicBool::new(false),
+            woken: Notify::new(),
+        }
     }
 
     fn wake(&self) {
@@ -101,7 +104,15 @@ impl Shared {
                 .map(|place| place.with(|place| unsafe { *place }))
                 .collect::<Vec<u8>>()
         };
-        let bytes = [part(spans.0), if spans.1.len > 0 { part(spans.1) } else { Vec::new() }].concat();
+        let bytes = [
+            part(spans.0),
+            if spans.1.len > 0 {
+                part(spans.1)
+            } else {
+                Vec::new()
+            },
+        ]
+        .concat();
         let consumed = self.channel.lock().unwrap().consume(bytes.len());
         if consumed.wake_writers {
             self.writers.wake();
@@ -192,7 +203,10 @@ fn a_flush_and_a_reader() {
                 // Two bytes are less than a C master holds: nothing is flushed, and the third has room or not.
                 assert!(all.starts_with(&[1, 2]));
             } else {
-                assert!([&[1, 2][..], &[1, 2, 3], &[3], &[]].contains(&&all[..]), "{all:?}");
+                assert!(
+                    [&[1, 2][..], &[1, 2, 3], &[3], &[]].contains(&&all[..]),
+                    "{all:?}"
+                );
             }
         });
     }

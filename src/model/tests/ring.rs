@@ -145,7 +145,13 @@ fn positions_pass_the_end_of_their_range() {
 #[test]
 fn memory_is_rounded_down_to_what_a_ring_can_have() {
     let mut ring = Ring::new();
-    for (memory, capacity) in [(0, 0), (1, 1), (100, 64), (4096, 4096), (1 << 20, Ring::MAX_CAPACITY)] {
+    for (memory, capacity) in [
+        (0, 0),
+        (1, 1),
+        (100, 64),
+        (4096, 4096),
+        (1 << 20, Ring::MAX_CAPACITY),
+    ] {
         ring.moved_to(memory);
         assert_eq!(ring.capacity(), capacity);
     }

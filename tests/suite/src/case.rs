@@ -90,6 +90,8 @@ pub struct Target {
     pub sysctl: &'static str,
     /// How the drivers' names in /proc/tty/drivers begin, before `_slave` and `_master`.
     pub driver: &'static str,
+    /// How much of a write(2) is taken at a time, in bytes.
+    pub write_chunk: usize,
 }
 
 impl Target {
@@ -99,6 +101,7 @@ impl Target {
             fstype: "devpts",
             sysctl: "/proc/sys/kernel/pty",
             driver: "pty",
+            write_chunk: 2048,
         }
     }
 
@@ -108,6 +111,7 @@ impl Target {
             fstype: "rdevpts",
             sysctl: "/proc/sys/kernel/rdevpts",
             driver: "rdevpts",
+            write_chunk: 65536,
         }
     }
 

@@ -166,19 +166,13 @@ fn bad_segment_to_write(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     let bytes = [b'w'; 3000];
     for (to, from) in pty.directions(&slave) {
-        // The chunks of rdevpts are of 64 KiB.
-        let chunk = if ctx.target.is_devpts() {
-            Ok(2048)
-        } else {
-            Err(Errno::EFAULT)
-        };
-        for (good, want) in [
-            (0, Err(Errno::EFAULT)),
-            (5, Err(Errno::EFAULT)),
-            (2047, Err(Errno::EFAULT)),
-            (2048, chunk),
-            (3000, chunk),
-        ] {
+        let chunk = ctx.target.write_chunk;
+        for good in [0, 5, 2047, 2048, 3000] {
+            let want = if good < chunk {
+                Err(Errno::EFAULT)
+            } else {
+                Ok(chunk)
+            };
             let parts = [segment(&bytes[..good]), NOWHERE, segment(b"after")];
             check_eq!(
                 want,
