@@ -202,13 +202,8 @@ impl Channel {
         self.ring.keep_oldest(SETTLED);
     }
 
-    /// Everything is thrown away.
-    pub fn flush_all(&mut self) {
-        self.ring.drop_oldest(usize::MAX);
-    }
-
-    /// The master's input is flushed (`TCIFLUSH`): what a C master has got goes, what is still on its way comes.
+    /// The master's input is flushed (`TCIFLUSH`), or nobody will read it: everything is thrown away.
     pub fn flush_input(&mut self) {
-        self.ring.drop_oldest(SETTLED);
+        self.ring.drop_oldest(usize::MAX);
     }
 }

@@ -238,7 +238,7 @@ impl Channel {
                 next(unsafe { core::slice::from_raw_parts(state.memory.as_ptr().add(span.start), span.len) });
             }
         }
-        state.model.flush_all();
+        state.model.flush_input();
     }
 
     /// Begins a write of several pieces of `len` bytes in all, for which readers are woken once. May sleep.
@@ -297,12 +297,12 @@ impl Channel {
 
     /// The right to read; `None` if a signal came while waiting for it.
     pub(super) fn lock_reading(&self) -> Option<Reader<'_>> {
-        self.reading.lock_interruptible().then_some(Reader { channel: self })
+        self.reading.lock_interruptible().then(|| Reader { channel: self })
     }
 
     /// The right to read, if nobody has it.
     pub(super) fn try_lock_reading(&self) -> Option<Reader<'_>> {
-        self.reading.try_lock().then_some(Reader { channel: self })
+        self.reading.try_lock().then(|| Reader { channel: self })
     }
 }
 

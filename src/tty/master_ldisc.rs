@@ -14,7 +14,7 @@ use super::{
     tty_struct::{Flag, Tty},
     wait::{signal_pending, Waiter},
 };
-use crate::{bindings, model::channel::Column};
+use crate::{bindings, model::channel::{Column, SETTLED}};
 use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::{error::from_result, prelude::*};
 use pin_init::stack_pin_init;
@@ -169,7 +169,7 @@ impl<M: Master> MasterLdisc<M> {
         mask
     }
 
-    /// `TIOCSTI` on a master: a byte as if the slave had written it.
+    /// `TIOCSTI` on a master: a byte as if the slave had written it. As in C, a line discipline that would be full drops it.
     ///
     /// # Safety
     ///
@@ -187,6 +187,9 @@ impl<M: Master> MasterLdisc<M> {
         if let Some(end) = unsafe { Self::end(tty) } {
             // SAFETY: As above.
             let data = unsafe { core::slice::from_raw_parts(data, len) };
+            if end.channel().len() >= SETTLED {
+                return;
+            }
             if let Some((_, true)) = end.channel().write(data, true, Column::Same) {
                 end.tty().tell_readers();
             }

@@ -151,10 +151,11 @@ impl Port {
     /// Hands `data` to `ldisc`, on this thread; what it has no room for waits in the flip buffer, as far as there is room.
     /// Returns how much was taken. May sleep, on locks.
     ///
-    /// Who `waits` for all to be taken, and has `more` or does not find room for all, keeps most of it if the line discipline would look
-    /// through it for flow control, byte by byte: it finds that when it is delivered. Something waits in the flip buffer nevertheless, so that the line discipline goes on whatever happens to it, and
-    /// tells the writer when it was read.
-    pub(super) fn feed(&self, ldisc: &Ldisc<'_>, data: &[u8], waits: bool, more: bool) -> usize {
+    /// Who `waits` for all to be taken, and does not find room for this and the `after` bytes that come next, keeps most of it
+    /// if the line discipline would look through it for flow control, byte by byte: it finds that when it is delivered.
+    /// Something waits in the flip buffer nevertheless, so that the line discipline goes on whatever happens to it, and tells
+    /// the writer when it was read.
+    pub(super) fn feed(&self, ldisc: &Ldisc<'_>, data: &[u8], waits: bool, after: usize) -> usize {
         // Who has it delivers, or is held up: only who waits anyway waits for that, as long as no signal comes.
         let consumer = if waits {
             match self.lock_consumer_interruptible() {
@@ -178,7 +179,7 @@ impl Port {
             Some(rest) if !rest.is_empty() => rest,
             _ => return data.len(),
         };
-        let fits = !more && rest.len() <= self.space_avail() as usize;
+        let fits = rest.len().saturating_add(after) <= self.space_avail() as usize;
         let keeps = waits && !fits && ldisc.looks_ahead();
         let queued = if !keeps {
             self.queue(rest)

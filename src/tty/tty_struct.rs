@@ -310,6 +310,13 @@ impl Tty {
         c_iflag & bindings::IXON != 0
     }
 
+    /// Whether its line discipline echoes (`ECHO`, `ECHONL`). A hint, read without `termios_rwsem`.
+    pub(super) fn echoes(&self) -> bool {
+        // SAFETY: The object is live; a racing read of an aligned word.
+        let c_lflag = unsafe { addr_of!((*self.as_ptr()).termios.c_lflag).read_volatile() };
+        c_lflag & (bindings::ECHO | bindings::ECHONL) != 0
+    }
+
     /// `VMIN` of a terminal that does not read lines, else 0. A hint, read without `termios_rwsem`.
     pub(super) fn min_chars(&self) -> usize {
         if self.reads_lines() {

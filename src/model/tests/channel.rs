@@ -98,11 +98,11 @@ proptest! {
     }
 
     #[test]
-    fn a_flush_of_the_input_drops_what_a_c_master_has(n in 0..CAPACITY + 10) {
+    fn a_flush_of_the_input_drops_all(n in 0..CAPACITY + 10) {
         let mut channel = channel();
-        let n = channel.produce(n, true).spans.len();
+        channel.produce(n, true);
         channel.flush_input();
-        prop_assert_eq!(channel.ring().len(), n.saturating_sub(SETTLED));
+        prop_assert!(channel.ring().is_empty());
     }
 }
 
