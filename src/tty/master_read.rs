@@ -43,8 +43,7 @@ pub(super) unsafe fn read<P: 'static>(
 ) -> Result<usize> {
     let channel = end.channel();
     // SAFETY: The file is valid.
-    let nowait = nowait || unsafe { (*file).f_flags } & bindings::O_NONBLOCK != 0;
-    let reader = if nowait {
+    let reader = if nowait || unsafe { (*file).f_flags } & bindings::O_NONBLOCK != 0 {
         channel.try_lock_reading().ok_or(EAGAIN)?
     } else {
         channel.lock_reading().ok_or(ERESTARTSYS)?
@@ -137,7 +136,9 @@ unsafe fn attempt<P: 'static>(
     if unsafe { bindings::tty_hung_up_p(file) } != 0 || tty.test(Flag::Hupping) {
         return Ok(Attempt::Done(0));
     }
-    if nowait || tty.test(Flag::LdiscChanging) {
+    // Another thread may have changed it while this one slept.
+    // SAFETY: The file is valid.
+    if nowait || unsafe { tty.is_nonblocking(file) } {
         return Err(EAGAIN);
     }
     if signal_pending() {
