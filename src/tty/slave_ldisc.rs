@@ -100,6 +100,10 @@ unsafe fn write<S: Slave>(
     loop {
         let rest = lines.get(done..).unwrap_or(&[]);
         done = done.saturating_add(write_lines::<S>(end, rest));
+        if done == 0 && text.len() <= STEP {
+            // In one piece, lest the signal that tells of the first comes before the second.
+            return n_tty(text);
+        }
         // What N_TTY must see, or wait for room with: a line, or a part of one, if lines are left; else all that is.
         let rest = match lines.get(done..) {
             Some(rest) if !rest.is_empty() => {
@@ -111,8 +115,7 @@ unsafe fn write<S: Slave>(
         if rest.is_empty() {
             return done as isize;
         }
-        // It may wait.
-        end.flush_chars();
+        // It tells the master before it waits.
         let result = n_tty(rest);
         match usize::try_from(result) {
             Ok(n) => {
