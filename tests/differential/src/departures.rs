@@ -73,6 +73,15 @@ pub fn at_once(fd: i32, mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Whether a read of `len` bytes from a master in packet mode gave the status of data, and had memory for no more: rdevpts leaves
+/// both, and fails.
+pub fn is_bare_status(fd: i32, bytes: &[u8], len: usize) -> bool {
+    let mut packet = 0;
+    // SAFETY: writes an int.
+    let asked = unsafe { libc::ioctl(fd, libc::TIOCGPKT, &mut packet) };
+    asked == 0 && packet != 0 && len > 1 && bytes == [0]
+}
+
 /// What stat(2) gives, without the superblock's number and the times, which differ between any two mounts.
 pub fn stat(target: &Target, st: &libc::stat) -> Vec<i64> {
     vec![

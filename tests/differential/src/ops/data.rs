@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use nix::errno::Errno;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -355,6 +356,9 @@ fn bad_pointer(fd: i32, write: bool, good: u16, len: u16) -> Outcome {
             outcome.bytes = std::slice::from_raw_parts(start, got).to_vec();
             if ret == -1 || got == good {
                 departures::level_input(fd);
+            }
+            if departures::is_bare_status(fd, &outcome.bytes, usize::from(len)) {
+                outcome = Outcome::from_result(Err(Errno::EFAULT));
             }
         }
         libc::munmap(base.cast(), page);
