@@ -115,7 +115,10 @@ unsafe fn write<S: Slave>(
         if rest.is_empty() {
             return done as isize;
         }
-        // It tells the master before it waits.
+        // It tells the master before it waits for room, but not before it waits for who changes the settings.
+        if !end.tty().settings_are_free() {
+            end.flush_chars();
+        }
         let result = n_tty(rest);
         match usize::try_from(result) {
             Ok(n) => {
