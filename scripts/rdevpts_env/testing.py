@@ -28,9 +28,9 @@ def _step(tally: Tally, builder: Builder, name: str, argv: list[str]) -> bool:
     return status == 0
 
 
-def _cargo_test(tally: Tally, builder: Builder) -> None:
-    """The host tests; cargo's own counts are counted."""
-    log = paths.logs() / "host-tests.log"
+def _cargo_test(tally: Tally, builder: Builder, name: str, argv: list[str]) -> None:
+    """Tests on the host; cargo's own counts are counted."""
+    log = paths.logs() / f"{name.replace(' ', '-')}.log"
     target = ""
     seen = False
 
@@ -44,14 +44,14 @@ def _cargo_test(tally: Tally, builder: Builder) -> None:
             seen = True
             passed, failed, ignored = map(int, result.groups())
             if passed:
-                tally.good(f"host tests: {target}: {passed} tests", passed)
+                tally.good(f"{name}: {target}: {passed} tests", passed)
             tally.skipped += ignored
             for _ in range(failed):
-                tally.bad(f"host tests: {target}", f"see {jobs.shown(log)}")
+                tally.bad(f"{name}: {target}", f"see {jobs.shown(log)}")
 
-    status, tail = builder.logged(["cargo", "test", "--workspace", "--no-fail-fast", "--", "--quiet"], log, line)
-    if not seen or (status and not any(name.startswith("host tests") for name in tally.failures)):
-        tally.bad("host tests", explain(tail) or f"cargo test ended with {status}: see {jobs.shown(log)}")
+    status, tail = builder.logged(argv, log, line)
+    if not seen or (status and not any(failure.startswith(name) for failure in tally.failures)):
+        tally.bad(name, explain(tail) or f"cargo test ended with {status}: see {jobs.shown(log)}")
 
 
 def _compile_fail(tally: Tally, builder: Builder) -> None:
@@ -83,7 +83,12 @@ def run(pattern: str) -> int:
         _step(tally, builder, "format", builder.make("fmt-check"))
         _step(tally, builder, "tests of what reads other people's suites",
               ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", "tests/conformance"])
-        _cargo_test(tally, builder)
+        _cargo_test(tally, builder, "host tests",
+                    ["cargo", "test", "--workspace", "--no-fail-fast", "--", "--quiet"])
+        # Another build of the same crate: with a directory of its own, neither makes the other stale.
+        _cargo_test(tally, builder, "every order of threads",
+                    ["env", "RUSTFLAGS=--cfg loom", "cargo", "test", "--release", "-p", "rdevpts-model", "--test", "loom",
+                     "--target-dir", "build/loom"])
         _compile_fail(tally, builder)
 
     chosen = jobs.find(pattern)
