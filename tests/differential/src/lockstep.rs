@@ -336,7 +336,7 @@ impl<'a> Lockstep<'a> {
             if same && !moving {
                 self.stats.retries += u64::from(rounds > 0);
                 let [seen, _] = seen;
-                self.forget_edges(&rest[0])?;
+                self.even_out_edges(&mut rest)?;
                 return Ok(self.accept(&seen, rest));
             }
             if !moving && self.even_out_ended(&mut rest)? {
@@ -349,20 +349,6 @@ impl<'a> Lockstep<'a> {
             sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         }
-    }
-
-    /// Takes what happened since from the epoll instances on which somebody had waited: what comes in pieces, as an echo does,
-    /// may be one edge or several.
-    fn forget_edges(&mut self, rest: &Rest) -> Result<()> {
-        for slot in rest.ended.keys() {
-            if let Some(Op::Events(Events::Wait { epoll, .. })) = self.busy[*slot] {
-                let again = Op::Events(Events::Wait { epoll, wait: false });
-                for world in self.worlds.iter_mut() {
-                    now(world, *slot, &again)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The busy actors that have not ended.

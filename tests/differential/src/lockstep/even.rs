@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What a read got less than in the other world, as a matter of time, is read on before the outcomes are compared.
+//! What a read got less than in the other world, or the events of a wait, as a matter of time, is read on before the outcomes
+//! are compared.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use anyhow::Result;
 use super::{Lockstep, Rest};
 use crate::ops::control::Control;
 use crate::ops::data::Data;
+use crate::ops::poll::Events;
 use crate::ops::Op;
 use crate::outcome::Outcome;
 use crate::select::Fd;
@@ -126,5 +128,23 @@ impl Lockstep<'_> {
             evened |= lens != [left.bytes.len(), right.bytes.len()];
         }
         Ok(evened)
+    }
+
+    /// Adds to the events for which somebody had waited what happened since: what comes in pieces, as an echo does, and room for
+    /// more, may be one edge or several.
+    pub(super) fn even_out_edges(&mut self, rest: &mut [Rest; 2]) -> Result<()> {
+        for (world, rest) in self.worlds.iter_mut().zip(rest) {
+            for (slot, outcome) in &mut rest.ended {
+                let Some(Op::Events(Events::Wait { epoll, .. })) = self.busy[*slot] else {
+                    continue;
+                };
+                let again = Op::Events(Events::Wait { epoll, wait: false });
+                let later = now(world, *slot, &again)?;
+                if outcome.ok() && later.ok() {
+                    Events::merge(outcome, &later);
+                }
+            }
+        }
+        Ok(())
     }
 }

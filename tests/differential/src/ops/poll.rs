@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! poll, select and epoll.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,24 @@ pub enum Events {
     },
     /// epoll_wait(2), without waiting, or until an event comes.
     Wait { epoll: Fd, wait: bool },
+}
+
+impl Events {
+    /// Makes the outcomes of two waits one, with all events of each descriptor.
+    pub fn merge(first: &mut Outcome, second: &Outcome) {
+        let mut all: BTreeMap<i64, i64> = BTreeMap::new();
+        for pair in [&first.values, &second.values]
+            .iter()
+            .flat_map(|values| values.chunks_exact(2))
+        {
+            *all.entry(pair[0]).or_default() |= pair[1];
+        }
+        first.ret = all.len() as i64;
+        first.values = all
+            .into_iter()
+            .flat_map(|(data, events)| [data, events])
+            .collect();
+    }
 }
 
 impl Family for Events {
