@@ -19,6 +19,9 @@ use kernel::prelude::*;
 
 /// When there is no room, `N_TTY` waits for it with so much of the output at most.
 const STEP: usize = 256;
+/// A text of so many bytes that cannot begin with whole lines goes to `N_TTY` in one piece, as every text on C: it tells the
+/// master of each piece, whose reader, or a signal, could come between the first and the next.
+const ONE_PIECE: usize = 2048;
 
 /// `write` of an `N_TTY`.
 type Write = unsafe extern "C" fn(
@@ -100,8 +103,7 @@ unsafe fn write<S: Slave>(
     loop {
         let rest = lines.get(done..).unwrap_or(&[]);
         done = done.saturating_add(write_lines::<S>(end, rest));
-        if done == 0 && text.len() <= STEP {
-            // In one piece, lest the signal that tells of the first comes before the second.
+        if done == 0 && text.len() <= ONE_PIECE {
             return n_tty(text);
         }
         // What N_TTY must see, or wait for room with: a line, or a part of one, if lines are left; else all that is.
