@@ -45,6 +45,8 @@ pub(crate) fn close(end: &End<'_, Pair>) {
 pub(crate) fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
     if end.tty().stopped() {
         end.lose_column();
+        // Who is stopped may wait, with lines that nobody has been told of.
+        end.flush_chars();
         return 0;
     }
     end.send(data)

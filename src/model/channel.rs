@@ -194,7 +194,7 @@ impl Channel {
 
     /// Whether nothing is there and nobody is writing.
     pub const fn is_idle(&self) -> bool {
-        self.ring.is_empty() && self.ring.is_movable() && self.batches == 0
+        self.ring.is_empty() && !self.ring.is_pinned() && self.batches == 0
     }
 
     /// The slave's output is flushed (`TCOFLUSH`, `INTR`): what a C master has already got stays.

@@ -4,7 +4,8 @@
 //!
 //! The bytes themselves are elsewhere, with whoever has the memory. The ring says where in it they go, and is used under
 //! a lock by all; only the copying of a reader, which can fault and sleep, is done outside of the lock, between
-//! [`Ring::read`] and [`Ring::consume`]. What a reader may be copying is *pinned*: it is neither overwritten nor moved.
+//! [`Ring::read`] and [`Ring::consume`]. What a reader may be copying is *pinned*: it is not overwritten. The ring may get other
+//! memory meanwhile; the reader has the old, which must stay until it is done.
 
 /// A part of the ring's memory that does not wrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -165,9 +166,9 @@ impl Ring {
         }
     }
 
-    /// Whether the memory may be exchanged for other, of any capacity that holds [`len`](Self::len) bytes.
-    pub const fn is_movable(&self) -> bool {
-        self.pinned == 0
+    /// Whether a reader may be copying from the memory.
+    pub const fn is_pinned(&self) -> bool {
+        self.pinned > 0
     }
 
     /// Where the bytes are that must be moved to the beginning of new memory.
@@ -177,7 +178,7 @@ impl Ring {
 
     /// The content is now at the beginning of memory for `capacity` bytes, rounded down to what a ring can have.
     ///
-    /// Only while [movable](Self::is_movable); what does not fit is lost.
+    /// What does not fit is lost. The old memory may be given up once it is not [pinned](Self::is_pinned).
     pub fn moved_to(&mut self, capacity: usize) {
         let capacity = if capacity < Self::MAX_CAPACITY {
             capacity as u32

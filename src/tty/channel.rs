@@ -28,6 +28,8 @@ struct State {
     model: Model,
     /// Of the capacity that the model's ring has, or of more.
     memory: Memory,
+    /// What was in its place when the reader began that is copying now.
+    retired: Memory,
 }
 
 impl State {
@@ -45,7 +47,12 @@ impl State {
         }
         // SAFETY: The span lies within the memory, as was just checked; `data` is not part of that memory, which only this
         // file hands out, and never to writers.
-        unsafe { self.memory.as_ptr().add(span.start).copy_from_nonoverlapping(data.as_ptr(), len) };
+        unsafe {
+            self.memory
+                .as_ptr()
+                .add(span.start)
+                .copy_from_nonoverlapping(data.as_ptr(), len)
+        };
     }
 
     /// Puts in `data` as far as it fits. Returns how much did, and whether readers must be woken.
@@ -57,7 +64,8 @@ impl State {
 
     /// Puts in the first line of `text`, with its `\n` made `\r\n`, if all of it fits. Returns how much of `text` that was.
     fn put_line(&mut self, text: &[u8], wake: &mut bool) -> usize {
-        let Some((line, _)) = lines::first_newline(text).and_then(|end| text.split_at_checked(end)) else {
+        let Some((line, _)) = lines::first_newline(text).and_then(|end| text.split_at_checked(end))
+        else {
             return 0;
         };
         // The line discipline's echo goes by the room that it was told a moment ago, and does not look how much of it was taken.
@@ -71,21 +79,29 @@ impl State {
         line.len().saturating_add(1)
     }
 
-    /// Takes `memory` into use, with what there is. Returns the old.
+    /// Takes `memory` into use, with what there is. Returns what may be freed: the old, unless a reader is copying from that.
     fn exchange(&mut self, memory: Memory) -> Memory {
         let ring = self.model.ring();
-        if !ring.is_movable() || memory.capacity() < ring.len() {
+        let pinned = ring.is_pinned();
+        let content = ring.content();
+        if memory.capacity() < content.len() || (pinned && self.retired.capacity() > 0) {
             return memory;
         }
-        let Spans(first, second) = ring.content();
+        let Spans(first, second) = content;
         // SAFETY: Both spans lie within the old memory, one after another in the new, which has room for as much.
         unsafe {
             let (old, new) = (self.memory.as_ptr(), memory.as_ptr());
             new.copy_from_nonoverlapping(old.add(first.start), first.len);
-            new.add(first.len).copy_from_nonoverlapping(old.add(second.start), second.len);
+            new.add(first.len)
+                .copy_from_nonoverlapping(old.add(second.start), second.len);
         }
         self.model.moved_to(memory.capacity());
-        mem::replace(&mut self.memory, memory)
+        let old = mem::replace(&mut self.memory, memory);
+        if pinned {
+            mem::replace(&mut self.retired, old)
+        } else {
+            old
+        }
     }
 
     /// Takes out memory that is more than an idle terminal needs.
@@ -117,6 +133,7 @@ impl Channel {
             state <- new_spinlock_irq!(State {
                 model: Model::new(),
                 memory: Memory::NONE,
+                retired: Memory::NONE,
             }),
             reading <- ReadLock::new(),
         })
@@ -181,15 +198,24 @@ impl Channel {
         (lines.len().saturating_sub(rest.len()), wake)
     }
 
-    /// How many bytes [`write`](Self::write) takes now, memory permitting; `None` if output goes another way.
+    /// How many bytes [`write`](Self::write) takes now; `None` if output goes another way. Does not sleep.
+    ///
+    /// The line discipline goes by it, and loses what was promised and is not taken: it is what there is memory for. Where there
+    /// is none at all, it is what little can be had.
     pub(super) fn write_room(&self) -> Option<usize> {
         let mut state = self.state.lock();
+        let capacity = state.memory.capacity();
+        if capacity > 0 && capacity < LARGE && state.model.ring().room() < SMALL / 2 {
+            drop(state);
+            self.provide(SMALL, Memory::new_atomic);
+            state = self.state.lock();
+        }
         if !state.model.is_attached() {
             None
+        } else if state.memory.capacity() == 0 {
+            Some(SMALL)
         } else {
-            // What there is no memory for yet counts, too.
-            let potential = LARGE.saturating_sub(state.model.ring().capacity());
-            Some(potential.saturating_add(state.model.write_room()))
+            Some(state.model.write_room())
         }
     }
 
@@ -235,7 +261,9 @@ impl Channel {
         for span in [first, second] {
             if span.len > 0 {
                 // SAFETY: The span is within the memory, was written when it was put in, and does not change under the lock.
-                next(unsafe { core::slice::from_raw_parts(state.memory.as_ptr().add(span.start), span.len) });
+                next(unsafe {
+                    core::slice::from_raw_parts(state.memory.as_ptr().add(span.start), span.len)
+                });
             }
         }
         state.model.flush_input();
@@ -245,17 +273,19 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` where there is no memory at all.
-    pub(super) fn batch(&self, len: usize) -> Result<Batch<'_>> {
+    /// There is no memory at all; the error is whether readers must be woken.
+    pub(super) fn batch(&self, len: usize) -> Result<Batch<'_>, bool> {
+        // A newline, or a control character, may be printed as two.
+        let want = len.saturating_mul(2);
         let mut state = self.state.lock();
         state.model.begin_batch();
-        let enough = len <= state.model.ring().room();
+        let enough = want <= state.model.ring().room();
         drop(state);
         let batch = Batch { channel: self };
         if !enough {
-            self.provide(len, Memory::new);
+            self.provide(want, Memory::new);
             if self.state.lock().memory.capacity() == 0 {
-                return Err(ENOMEM);
+                return Err(batch.end());
             }
         }
         Ok(batch)
@@ -297,7 +327,9 @@ impl Channel {
 
     /// The right to read; `None` if a signal came while waiting for it.
     pub(super) fn lock_reading(&self) -> Option<Reader<'_>> {
-        self.reading.lock_interruptible().then(|| Reader { channel: self })
+        self.reading
+            .lock_interruptible()
+            .then(|| Reader { channel: self })
     }
 
     /// The right to read, if nobody has it.
@@ -306,7 +338,7 @@ impl Channel {
     }
 }
 
-/// A write of several pieces; readers are woken by [`end`](Self::end).
+/// A write of several pieces; readers are not woken before [`end`](Self::end), which must be called.
 #[must_use]
 pub(super) struct Batch<'a> {
     channel: &'a Channel,
@@ -314,25 +346,14 @@ pub(super) struct Batch<'a> {
 
 impl Batch<'_> {
     /// Ends it. Returns whether readers must be woken.
+    #[must_use]
     pub(super) fn end(self) -> bool {
-        let this = mem::ManuallyDrop::new(self);
-        this.finish()
-    }
-
-    fn finish(&self) -> bool {
         let mut state = self.channel.state.lock();
         let wake = state.model.end_batch();
         let unused = state.trim();
         drop(state);
         drop(unused);
         wake
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        // Nothing was written: see `Channel::batch`.
-        let _ = self.finish();
     }
 }
 
@@ -344,7 +365,11 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Hands up to `max` of the oldest bytes to `copy`, which takes some of them and says how many; it may be called twice,
     /// and may sleep. What it takes is gone from the channel.
-    pub(super) fn read(&self, max: usize, mut copy: impl FnMut(&[u8]) -> usize) -> (usize, Consumed) {
+    pub(super) fn read(
+        &self,
+        max: usize,
+        mut copy: impl FnMut(&[u8]) -> usize,
+    ) -> (usize, Consumed) {
         let (Spans(first, second), base) = {
             let mut state = self.channel.state.lock();
             (state.model.read(max), state.memory.as_ptr())
@@ -355,7 +380,8 @@ impl Reader<'_> {
                 break;
             }
             // SAFETY: The span is within the memory and initialised: it was written before it could be read. It is pinned
-            // until `consume`: neither overwritten, nor its memory exchanged. `ReadLock` keeps a second reader out.
+            // until `consume`: not overwritten, and where the memory is exchanged, the old is kept as `retired`, which only
+            // we free, below. `ReadLock` keeps a second reader out.
             let n = copy(unsafe { core::slice::from_raw_parts(base.add(span.start), span.len) });
             taken = taken.saturating_add(n);
             if n < span.len {
@@ -364,7 +390,7 @@ impl Reader<'_> {
         }
         let mut state = self.channel.state.lock();
         let consumed = state.model.consume(taken);
-        let unused = state.trim();
+        let unused = (state.trim(), mem::replace(&mut state.retired, Memory::NONE));
         drop(state);
         drop(unused);
         (taken, consumed)

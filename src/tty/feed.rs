@@ -41,7 +41,7 @@ fn feed_window<P: 'static>(end: &End<'_, P>, data: &[u8], waits: bool, after: us
         // settings, or flushes for a signal: that may be a kworker, as with the C driver, and not the master's writer.
         Some(ldisc) if !slave.may_signal(data) && slave.settings_are_free() => {
             end.channel().provide_for_echo(data.len());
-            port.feed(&ldisc, data, waits, after)
+            port.feed(&ldisc, slave, data, waits, after)
         }
         // Or it is being changed: the work that the flip buffer has will find the next.
         _ => port.receive(data),

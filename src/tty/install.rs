@@ -199,7 +199,11 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
 /// `tty` is a slave, with its driver set.
 unsafe fn slave_ldisc(tty: *mut bindings::tty_struct) -> *const bindings::tty_ldisc_ops {
     // SAFETY: A slave's driver is the slaves', whose state that is.
-    unsafe { (*(*tty).driver).driver_state.cast::<bindings::tty_ldisc_ops>() }
+    unsafe {
+        (*(*tty).driver)
+            .driver_state
+            .cast::<bindings::tty_ldisc_ops>()
+    }
 }
 
 /// Makes `tty` a first-time opened terminal of `driver`.

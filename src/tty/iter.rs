@@ -42,6 +42,8 @@ impl Destination<'_> {
     /// Copies `bytes` to it. Returns how many: fewer where the destination ends or faults. May sleep.
     pub(super) fn copy(&mut self, bytes: &[u8]) -> usize {
         // SAFETY: Valid by the invariant; the bytes can be read.
-        unsafe { bindings::rdevpts_copy_to_iter(bytes.as_ptr().cast(), bytes.len(), self.raw.as_ptr()) }
+        unsafe {
+            bindings::rdevpts_copy_to_iter(bytes.as_ptr().cast(), bytes.len(), self.raw.as_ptr())
+        }
     }
 }

@@ -14,7 +14,10 @@ use super::{
     tty_struct::{Flag, Tty},
     wait::{signal_pending, Waiter},
 };
-use crate::{bindings, model::channel::{Column, SETTLED}};
+use crate::{
+    bindings,
+    model::channel::{Column, SETTLED},
+};
 use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::{error::from_result, prelude::*};
 use pin_init::stack_pin_init;
@@ -24,7 +27,7 @@ pub(super) struct MasterLdisc<M: Master>(PhantomData<M>);
 
 impl<M: Master> MasterLdisc<M> {
     pub(super) const OPS: &'static bindings::tty_ldisc_ops = &bindings::tty_ldisc_ops {
-        name: c"n_tty".as_ptr().cast_mut().cast(),
+        name: b"n_tty\0".as_ptr().cast_mut(),
         num: bindings::N_TTY as c_int,
         open: Some(Self::open),
         close: Some(Self::close),
@@ -110,11 +113,7 @@ impl<M: Master> MasterLdisc<M> {
     /// # Safety
     ///
     /// Called by `tty_ioctl()` on an open file; `arg` is the user's.
-    unsafe extern "C" fn ioctl(
-        tty: *mut bindings::tty_struct,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_int {
+    unsafe extern "C" fn ioctl(tty: *mut bindings::tty_struct, cmd: c_uint, arg: c_ulong) -> c_int {
         from_result(|| {
             // SAFETY: The line discipline is attached.
             let end = unsafe { Self::end(tty) }.ok_or(EIO)?;
@@ -161,7 +160,9 @@ impl<M: Master> MasterLdisc<M> {
             end.wakeup().note_reader();
         }
         if end.tty().packet() && end.link().has_pktstatus() {
-            mask |= bindings::RDEVPTS_EPOLLPRI | bindings::RDEVPTS_EPOLLIN | bindings::RDEVPTS_EPOLLRDNORM;
+            mask |= bindings::RDEVPTS_EPOLLPRI
+                | bindings::RDEVPTS_EPOLLIN
+                | bindings::RDEVPTS_EPOLLRDNORM;
         }
         if !end.tty().is_write_locked() && M::write_room(&end) > 0 {
             mask |= bindings::RDEVPTS_EPOLLOUT | bindings::RDEVPTS_EPOLLWRNORM;
@@ -190,7 +191,12 @@ impl<M: Master> MasterLdisc<M> {
             if end.channel().len() >= SETTLED {
                 return;
             }
-            if let Some((_, true)) = end.channel().write(data, true, Column::Same) {
+            // At once, though a writer may have its readers wait for the end of what it writes.
+            let wake = matches!(
+                end.channel().write(data, true, Column::Same),
+                Some((_, true))
+            );
+            if wake || end.channel().flush() {
                 end.tty().tell_readers();
             }
         }

@@ -45,10 +45,7 @@ impl<'a, P: 'static> End<'a, P> {
     /// # Safety
     ///
     /// `tty` must be an end that [`super::pair`] made with an `Ends<P>`, and stay unreleased for `'a`.
-    pub(super) unsafe fn from_raw(
-        tty: *mut bindings::tty_struct,
-        is_master: bool,
-    ) -> Option<Self> {
+    pub(super) unsafe fn from_raw(tty: *mut bindings::tty_struct, is_master: bool) -> Option<Self> {
         // SAFETY: The tty is live by the caller's promise. `link` is written once, before any second thread can reach
         // the tty, to an end that is released together with this one.
         let link = NonNull::new(unsafe { (*tty).link })?;
@@ -157,7 +154,9 @@ impl<'a, P: 'static> End<'a, P> {
 
     /// On a slave: tells the readers of the master that there is output, after a write of `len` bytes.
     pub(super) fn tell_master(&self, len: usize) {
-        self.ends.wakeup().tell(self.link, len, || self.channel().len());
+        self.ends
+            .wakeup()
+            .tell(self.link, len, || self.channel().len());
     }
 
     /// When the master's readers are woken, at either end.
@@ -377,7 +376,9 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
         unsafe {
             ldisc::abandon(tty);
             if IS_MASTER {
-                Arc::<Ends<T::Pair>>::borrow((*tty).driver_data).wakeup().cancel();
+                Arc::<Ends<T::Pair>>::borrow((*tty).driver_data)
+                    .wakeup()
+                    .cancel();
             }
         }
         // SAFETY: `driver_data` carries an `Arc<Ends<_>>` since `install`; nobody uses the tty after this. The port,

@@ -12,7 +12,10 @@ use kernel::{
     new_spinlock_irq,
     prelude::*,
     sync::{
-        atomic::{ordering::{Acquire, Relaxed, Release}, Atomic},
+        atomic::{
+            ordering::{Acquire, Relaxed, Release},
+            Atomic,
+        },
         SpinLockIrq,
     },
     types::Opaque,
@@ -155,7 +158,17 @@ impl Port {
     /// if the line discipline would look through it for flow control, byte by byte: it finds that when it is delivered.
     /// Something waits in the flip buffer nevertheless, so that the line discipline goes on whatever happens to it, and tells
     /// the writer when it was read.
-    pub(super) fn feed(&self, ldisc: &Ldisc<'_>, data: &[u8], waits: bool, after: usize) -> usize {
+    ///
+    /// What might have the line discipline wait for `slave`'s settings is left to the work: somebody may hold them for as long as
+    /// it likes, in a page fault.
+    pub(super) fn feed(
+        &self,
+        ldisc: &Ldisc<'_>,
+        slave: &Tty,
+        data: &[u8],
+        waits: bool,
+        after: usize,
+    ) -> usize {
         // Who has it delivers, or is held up: only who waits anyway waits for that, as long as no signal comes.
         let consumer = if waits {
             match self.lock_consumer_interruptible() {
@@ -168,12 +181,17 @@ impl Port {
                 None => return self.receive(data),
             }
         };
-        let empty = consumer.pump(ldisc);
-        let direct = if empty {
+        // Again, as it may have waited for the lock. The work starts when the lock is given up.
+        if slave.may_signal(data) || !slave.settings_are_free() {
+            return self.queue(data);
+        }
+        let (empty, direct) = match consumer.pump(ldisc, Some(slave)) {
+            Pumped::Held => return self.queue(data),
+            Pumped::Full => (false, 0),
             // SAFETY: The consumer is locked, and what came before has been delivered.
-            unsafe { ldisc.receive(data.as_ptr(), core::ptr::null(), data.len()) }
-        } else {
-            0
+            Pumped::Empty => (true, unsafe {
+                ldisc.receive(data.as_ptr(), core::ptr::null(), data.len())
+            }),
         };
         let rest = match data.get(direct..) {
             Some(rest) if !rest.is_empty() => rest,
@@ -189,7 +207,7 @@ impl Port {
             0
         };
         // Once more, lest it made room in between and saw nothing wait: from here on it starts the work when it has room.
-        if !consumer.pump(ldisc) && ldisc.starts_work() {
+        if consumer.pump(ldisc, Some(slave)) == Pumped::Full && ldisc.starts_work() {
             consumer.look_ahead(ldisc);
             consumer.leave_the_rest();
         }
@@ -199,7 +217,7 @@ impl Port {
     /// Delivers what is in the flip buffer to `ldisc`, on this thread, unless another does. May sleep, on locks.
     pub(super) fn deliver(&self, ldisc: &Ldisc<'_>) {
         if let Some(consumer) = self.try_lock_consumer() {
-            if !consumer.pump(ldisc) && ldisc.starts_work() {
+            if consumer.pump(ldisc, None) == Pumped::Full && ldisc.starts_work() {
                 consumer.leave_the_rest();
             }
         }
@@ -275,6 +293,17 @@ impl Port {
     }
 }
 
+/// How [`Consumer::pump`] ended.
+#[derive(PartialEq, Eq)]
+enum Pumped {
+    /// Nothing is left.
+    Empty,
+    /// The line discipline has no room.
+    Full,
+    /// What comes next is for the work to deliver.
+    Held,
+}
+
 /// The only consumer of a port's flip buffer, in place of the work.
 ///
 /// # Invariants
@@ -286,8 +315,8 @@ struct Consumer<'a> {
 }
 
 impl Consumer<'_> {
-    /// Delivers what is there. Returns whether nothing is left. Follows `flush_to_ldisc()`.
-    fn pump(&self, ldisc: &Ldisc<'_>) -> bool {
+    /// Delivers what is there, for the master's writer where `slave` is given. Follows `flush_to_ldisc()`.
+    fn pump(&self, ldisc: &Ldisc<'_>, slave: Option<&Tty>) -> Pumped {
         let port = self.port.as_ptr();
         // Before the look: who puts something in after that, sets it after that.
         self.port.queued.store(0, Relaxed);
@@ -303,7 +332,7 @@ impl Consumer<'_> {
                 if count == 0 {
                     match NonNull::new(next) {
                         Some(next) => self.advance(next),
-                        None => return true,
+                        None => return Pumped::Empty,
                     }
                     continue;
                 }
@@ -313,12 +342,18 @@ impl Consumer<'_> {
                 } else {
                     core::ptr::null()
                 };
+                if slave
+                    .is_some_and(|slave| slave.may_signal(core::slice::from_raw_parts(data, count)))
+                {
+                    self.port.queued.store(1, Relaxed);
+                    return Pumped::Held;
+                }
                 let n = ldisc.receive(data, flags, count).min(count);
                 data.write_bytes(0, n);
                 (*head).read = read.saturating_add(n as u32);
                 if n < count {
                     self.port.queued.store(1, Relaxed);
-                    return false;
+                    return Pumped::Full;
                 }
             }
         }

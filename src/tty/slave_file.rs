@@ -8,15 +8,21 @@
 //!
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c)
 
-use super::{file::CoreFops, iter::Destination, ldisc::Ldisc, port::Port, tty_struct::{Flag, Tty}};
+use super::{
+    file::CoreFops,
+    iter::Destination,
+    ldisc::Ldisc,
+    port::Port,
+    tty_struct::{Flag, Tty},
+};
 use crate::bindings;
-use core::{mem::MaybeUninit, ptr::{self, NonNull}};
+use core::{
+    mem::MaybeUninit,
+    ptr::{self, NonNull},
+};
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::ordering::Relaxed,
-        SetOnce,
-    },
+    sync::{atomic::ordering::Relaxed, SetOnce},
 };
 
 /// How many bytes are read at a time.
@@ -112,7 +118,12 @@ type Read = unsafe extern "C" fn(
 /// # Safety
 ///
 /// `file` is open on `tty`, and `read` is of its line discipline, which stays attached.
-unsafe fn iterate(tty: &Tty, file: *mut bindings::file, read: Read, to: &mut Destination<'_>) -> isize {
+unsafe fn iterate(
+    tty: &Tty,
+    file: *mut bindings::file,
+    read: Read,
+    to: &mut Destination<'_>,
+) -> isize {
     let mut buffer = MaybeUninit::<[u8; BUFFER]>::uninit();
     let data = buffer.as_mut_ptr().cast::<u8>();
     let mut cookie: *mut c_void = ptr::null_mut();
@@ -121,10 +132,23 @@ unsafe fn iterate(tty: &Tty, file: *mut bindings::file, read: Read, to: &mut Des
     let mut used = 0usize;
     let mut result = 0isize;
     // Who asks for more than the core reads at a time gets no more, as there.
-    let most = if tty.min_chars() > CORE_BUFFER { CORE_BUFFER } else { BUFFER };
+    let most = if tty.min_chars() > CORE_BUFFER {
+        CORE_BUFFER
+    } else {
+        BUFFER
+    };
     loop {
         // SAFETY: The buffer has room for as much; the rest is the caller's promise.
-        let n = unsafe { read(tty.as_ptr(), file, data, left.min(most), &mut cookie, done as c_ulong) };
+        let n = unsafe {
+            read(
+                tty.as_ptr(),
+                file,
+                data,
+                left.min(most),
+                &mut cookie,
+                done as c_ulong,
+            )
+        };
         let Ok(size) = usize::try_from(n) else {
             if result == 0 {
                 result = n;

@@ -24,12 +24,8 @@ const STEP: usize = 256;
 const ONE_PIECE: usize = 2048;
 
 /// `write` of an `N_TTY`.
-type Write = unsafe extern "C" fn(
-    *mut bindings::tty_struct,
-    *mut bindings::file,
-    *const u8,
-    usize,
-) -> isize;
+type Write =
+    unsafe extern "C" fn(*mut bindings::tty_struct, *mut bindings::file, *const u8, usize) -> isize;
 
 /// `struct tty_ldisc_ops` of the slaves of a driver.
 pub(super) struct SlaveLdisc<S: Slave>(PhantomData<S>);
@@ -63,7 +59,12 @@ impl<S: Slave> SlaveLdisc<S> {
         };
         let batch = match end.channel().batch(len) {
             Ok(batch) => batch,
-            Err(error) => return error.to_errno() as isize,
+            Err(wake) => {
+                if wake {
+                    end.tell_master(0);
+                }
+                return ENOMEM.to_errno() as isize;
+            }
         };
         // SAFETY: `len` bytes can be read at `data` for the call; the core's buffer is never NULL.
         let text = unsafe { core::slice::from_raw_parts(data, len) };

@@ -94,7 +94,8 @@ impl Tty {
     pub(super) fn link(&self) -> Option<&Self> {
         // SAFETY: The object is live. `link` is written once, before any second thread can reach it, to an end that is released
         // together with this one.
-        NonNull::new(unsafe { (*self.as_ptr()).link }).map(|link| unsafe { Self::from_raw(link.as_ptr()) })
+        NonNull::new(unsafe { (*self.as_ptr()).link })
+            .map(|link| unsafe { Self::from_raw(link.as_ptr()) })
     }
 
     /// The number of the terminal; for a pty, the N of `/dev/pts/N`.
@@ -190,9 +191,8 @@ impl Tty {
     /// Whether [`tell_readers`](Self::tell_readers) has anybody to tell.
     pub(super) fn has_readers(&self) -> bool {
         // SAFETY: The object is live and its wait queues are initialised with it.
-        let sleeping = unsafe {
-            bindings::rdevpts_waitqueue_active(addr_of_mut!((*self.as_ptr()).read_wait))
-        };
+        let sleeping =
+            unsafe { bindings::rdevpts_waitqueue_active(addr_of_mut!((*self.as_ptr()).read_wait)) };
         sleeping || self.has_fasync()
     }
 
@@ -258,11 +258,8 @@ impl Tty {
         // SAFETY: The object is live; a racing read of an aligned word.
         let c_oflag = unsafe { addr_of!((*self.as_ptr()).termios.c_oflag).read_volatile() };
         let expands_tabs = c_oflag & bindings::TABDLY == bindings::XTABS;
-        let all = bindings::OPOST
-            | bindings::ONLCR
-            | bindings::OLCUC
-            | bindings::OCRNL
-            | bindings::ONOCR;
+        let all =
+            bindings::OPOST | bindings::ONLCR | bindings::OLCUC | bindings::OCRNL | bindings::ONOCR;
         c_oflag & all == bindings::OPOST | bindings::ONLCR && !expands_tabs
     }
 
@@ -284,9 +281,10 @@ impl Tty {
         if c_lflag & bindings::ISIG == 0 {
             return false;
         }
-        // SAFETY: As above; each is an index of `c_cc`.
-        let signals = [bindings::VINTR, bindings::VQUIT, bindings::VSUSP]
-            .map(|which| unsafe { c_cc.add(which as usize).read_volatile() });
+        let signals = [bindings::VINTR, bindings::VQUIT, bindings::VSUSP].map(|which| {
+            // SAFETY: As above; each is an index of `c_cc`.
+            unsafe { c_cc.add(which as usize).read_volatile() }
+        });
         lines::contains_any(input, signals)
     }
 

@@ -96,7 +96,7 @@ impl Checked {
                 self.doomed = self.doomed.min(self.expected.len());
             }
             Op::Move(capacity) => {
-                assert_eq!(self.ring.is_movable(), self.pinned() == 0);
+                assert_eq!(self.ring.is_pinned(), self.pinned() > 0);
                 if self.pinned() > 0 || capacity < self.expected.len() {
                     return;
                 }

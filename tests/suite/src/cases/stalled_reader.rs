@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A reader of the directory that is stalled in a page fault which user space serves holds nobody up.
+//! A reader that is stalled in a page fault which user space serves holds nobody up, and loses nothing.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::thread::JoinHandle;
-
-use anyhow::{ensure, Context, Result};
+use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 
@@ -12,7 +9,8 @@ use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq};
 use crate::fixture::mount::open_at;
 use crate::fixture::process::child;
-use crate::fixture::{io, ioctl, Fs, Pty};
+use crate::fixture::stalled::Stalled;
+use crate::fixture::{io, pair, raw_pair, term, Fs, Pty};
 
 cases! { "stalled_reader":
     open_goes_on => "ptmx can be opened, and its slave, while a getdents is stalled",
@@ -20,81 +18,8 @@ cases! { "stalled_reader":
     lookup_goes_on => "names are found and missed while a getdents is stalled",
     getdents_goes_on => "the directory can be listed while a getdents is stalled",
     finishes => "a getdents that was stalled lists what was there throughout",
-}
-
-// include/uapi/linux/userfaultfd.h
-const UFFD_API: u64 = 0xaa;
-const UFFDIO_API: libc::c_ulong = 0xc018_aa3f;
-const UFFDIO_REGISTER: libc::c_ulong = 0xc020_aa00;
-const UFFDIO_ZEROPAGE: libc::c_ulong = 0xc020_aa04;
-const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
-
-const PAGE: usize = 4096;
-
-/// A thread that is inside getdents64, stalled where the kernel copies the first entry.
-struct Stalled {
-    uffd: OwnedFd,
-    page: usize,
-    reader: JoinHandle<(i64, OwnedFd)>,
-}
-
-impl Stalled {
-    fn new(fs: &Fs) -> Result<Self> {
-        // SAFETY: a system call without memory of ours.
-        let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) };
-        ensure!(fd >= 0, "userfaultfd: {}", std::io::Error::last_os_error());
-        // SAFETY: a new descriptor.
-        let uffd = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd)?) };
-        let mut api = [UFFD_API, 0, 0];
-        Self::call(&uffd, UFFDIO_API, &mut api).context("UFFDIO_API")?;
-        // SAFETY: a new anonymous mapping.
-        let page = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                PAGE,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        ensure!(
-            page != libc::MAP_FAILED,
-            "mmap: {}",
-            std::io::Error::last_os_error()
-        );
-        let page = page as usize;
-        let mut register = [page as u64, PAGE as u64, UFFDIO_REGISTER_MODE_MISSING, 0];
-        Self::call(&uffd, UFFDIO_REGISTER, &mut register).context("UFFDIO_REGISTER")?;
-
-        let dir = open_at(&fs.path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
-        let reader = std::thread::spawn(move || {
-            // SAFETY: the page is mapped and nobody else uses it until the thread is joined.
-            let n = unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), page, PAGE) };
-            (n, dir)
-        });
-        io::wait_for(&uffd, PollFlags::POLLIN).context("the getdents to stall")?;
-        Ok(Self { uffd, page, reader })
-    }
-
-    fn call(uffd: &OwnedFd, request: libc::c_ulong, arg: &mut [u64]) -> nix::Result<i32> {
-        ioctl::call(uffd, request, arg.as_mut_ptr() as libc::c_ulong)
-    }
-
-    /// Lets the reader go on, and gives the names that it found.
-    fn finish(self) -> Result<Vec<String>> {
-        check!(!self.reader.is_finished(), "the getdents is not stalled");
-        let mut zero = [self.page as u64, PAGE as u64, 0, 0];
-        Self::call(&self.uffd, UFFDIO_ZEROPAGE, &mut zero).context("UFFDIO_ZEROPAGE")?;
-        let Ok((n, _dir)) = self.reader.join() else {
-            anyhow::bail!("the reader panicked");
-        };
-        ensure!(n > 0, "getdents64 gave {n}");
-        // SAFETY: the reader is gone, and the kernel wrote that many bytes.
-        let bytes =
-            unsafe { std::slice::from_raw_parts(self.page as *const u8, usize::try_from(n)?) };
-        names(bytes)
-    }
+    output_comes_whole => "what is written while a reader of the master is stalled comes whole",
+    input_goes_on => "a master is written to, though an interrupt character waits behind a stalled reader of the slave",
 }
 
 /// The names in a buffer of `struct linux_dirent64`.
@@ -113,10 +38,12 @@ fn names(mut bytes: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// A pty, and a getdents64 of its directory that is stalled.
 fn stalled(ctx: &Ctx) -> Result<(Fs, Pty, Stalled)> {
     let fs = Fs::new(ctx)?;
     let pty = Pty::open(&fs)?;
-    let stalled = Stalled::new(&fs)?;
+    let dir = open_at(&fs.path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+    let stalled = Stalled::new(dir, libc::SYS_getdents64)?;
     Ok((fs, pty, stalled))
 }
 
@@ -169,9 +96,55 @@ fn getdents_goes_on(ctx: &Ctx) -> Outcome {
 fn finishes(ctx: &Ctx) -> Outcome {
     let (fs, _pty, stalled) = stalled(ctx)?;
     drop(Pty::open(&fs)?);
-    let mut names = stalled.finish()?;
+    let mut names = names(&stalled.finish()?)?;
     names.retain(|name| name != "1");
     names.sort();
     check_eq!(vec![".", "..", "0", "ptmx"], names, "the names");
     Ok(())
+}
+
+fn output_comes_whole(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = pair(ctx)?;
+    io::write_all(&slave, [b'x'; 100])?;
+    let stalled = Stalled::new(pty.master.try_clone()?, libc::SYS_read)?;
+    let lines: Vec<u8> = (0..100_000)
+        .map(|i| {
+            if i % 50 == 49 {
+                b'\n'
+            } else {
+                b'a' + (i % 23) as u8
+            }
+        })
+        .collect();
+    let writer = child(|| io::write_all(&slave, &lines))?;
+    writer.asleep()?;
+    let mut came = stalled.finish()?;
+    let want = [
+        "x".repeat(100),
+        String::from_utf8(lines)?.replace('\n', "\r\n"),
+    ]
+    .concat();
+    came.extend(io::read_n(&pty.master, want.len() - came.len())?);
+    check!(
+        came == want.as_bytes(),
+        "other bytes came than were written"
+    );
+    writer.succeed()
+}
+
+fn input_goes_on(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    io::write_all(&pty.master, [b'a'; 4095])?;
+    io::write_all(&pty.master, b"\x03\x03\x03\x03")?;
+    term::modify(&slave, |t| t.c_lflag |= libc::ISIG)?;
+    let stalled = Stalled::new(slave.try_clone()?, libc::SYS_read)?;
+    io::set_nonblock(&pty.master, true)?;
+    child(|| {
+        for _ in 0..3 {
+            check_eq!(Ok(1), io::write_now(&pty.master, b"b"), "write");
+        }
+        Ok(())
+    })?
+    .succeed()?;
+    stalled.finish().map(drop)
 }
