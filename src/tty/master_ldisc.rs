@@ -27,7 +27,7 @@ pub(super) struct MasterLdisc<M: Master>(PhantomData<M>);
 
 impl<M: Master> MasterLdisc<M> {
     pub(super) const OPS: &'static bindings::tty_ldisc_ops = &bindings::tty_ldisc_ops {
-        name: b"n_tty\0".as_ptr().cast_mut(),
+        name: c"n_tty".to_bytes_with_nul().as_ptr().cast_mut(),
         num: bindings::N_TTY as c_int,
         open: Some(Self::open),
         close: Some(Self::close),

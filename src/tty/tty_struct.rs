@@ -92,10 +92,11 @@ impl Tty {
 
     /// The other end, if they are linked.
     pub(super) fn link(&self) -> Option<&Self> {
-        // SAFETY: The object is live. `link` is written once, before any second thread can reach it, to an end that is released
-        // together with this one.
-        NonNull::new(unsafe { (*self.as_ptr()).link })
-            .map(|link| unsafe { Self::from_raw(link.as_ptr()) })
+        // SAFETY: The object is live. `link` is written once, before any second thread can reach it.
+        NonNull::new(unsafe { (*self.as_ptr()).link }).map(|link| {
+            // SAFETY: It is an end that is released together with this one.
+            unsafe { Self::from_raw(link.as_ptr()) }
+        })
     }
 
     /// The number of the terminal; for a pty, the N of `/dev/pts/N`.

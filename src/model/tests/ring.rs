@@ -33,6 +33,8 @@ fn op() -> impl Strategy<Value = Op> {
 struct Checked {
     ring: Ring,
     memory: Vec<u8>,
+    /// The memory before, which a reader is copying from.
+    retired: Option<Vec<u8>>,
     expected: VecDeque<u8>,
     /// What a reader was given, and is copying.
     reading: Option<(Spans, Vec<u8>)>,
@@ -42,7 +44,11 @@ struct Checked {
 
 impl Checked {
     fn bytes(&self, spans: Spans) -> Vec<u8> {
-        let part = |span: Span| self.memory.iter().skip(span.start).take(span.len).copied();
+        Self::bytes_of(&self.memory, spans)
+    }
+
+    fn bytes_of(memory: &[u8], spans: Spans) -> Vec<u8> {
+        let part = |span: Span| memory.iter().skip(span.start).take(span.len).copied();
         part(spans.0).chain(part(spans.1)).collect()
     }
 
@@ -76,7 +82,13 @@ impl Checked {
                 let Some((spans, bytes)) = self.reading.take() else {
                     return;
                 };
-                assert_eq!(self.bytes(spans), bytes, "what is being read changed");
+                let retired = self.retired.take();
+                let memory = retired.as_ref().unwrap_or(&self.memory);
+                assert_eq!(
+                    Self::bytes_of(memory, spans),
+                    bytes,
+                    "what is being read changed"
+                );
                 self.ring.consume(n);
                 let gone = n.min(bytes.len()).max(std::mem::take(&mut self.doomed));
                 self.expected.drain(..gone);
@@ -97,18 +109,19 @@ impl Checked {
             }
             Op::Move(capacity) => {
                 assert_eq!(self.ring.is_pinned(), self.pinned() > 0);
-                if self.pinned() > 0 || capacity < self.expected.len() {
+                if self.retired.is_some() || capacity < self.expected.len() {
                     return;
                 }
                 let content = self.bytes(self.ring.content());
-                self.memory = vec![0; capacity];
+                let old = std::mem::replace(&mut self.memory, vec![0; capacity]);
+                self.retired = self.ring.is_pinned().then_some(old);
                 self.memory[..content.len()].copy_from_slice(&content);
                 self.ring.moved_to(capacity);
             }
         }
         assert_eq!(self.ring.capacity(), self.memory.len());
         assert_eq!(self.ring.len(), self.expected.len() - self.doomed);
-        assert_eq!(self.ring.is_empty(), self.ring.len() == 0);
+        assert_eq!(self.ring.is_empty(), self.expected.len() == self.doomed);
         assert_eq!(self.ring.room(), self.memory.len() - self.expected.len());
     }
 }
