@@ -62,6 +62,12 @@ bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr)
 	return test_bit(nr, addr);
 }
 
+bool rdevpts_test_bit_acquire(unsigned int nr, const unsigned long *addr);
+bool rdevpts_test_bit_acquire(unsigned int nr, const unsigned long *addr)
+{
+	return test_bit_acquire(nr, addr);
+}
+
 void rdevpts_wake_up_interruptible(wait_queue_head_t *wait);
 void rdevpts_wake_up_interruptible(wait_queue_head_t *wait)
 {
@@ -122,6 +128,12 @@ size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *ite
 	return copy_to_iter(from, bytes, iter);
 }
 
+size_t rdevpts_copy_from_iter(void *to, size_t bytes, struct iov_iter *iter);
+size_t rdevpts_copy_from_iter(void *to, size_t bytes, struct iov_iter *iter)
+{
+	return copy_from_iter(to, bytes, iter);
+}
+
 void rdevpts_memzero_explicit(void *s, size_t count);
 void rdevpts_memzero_explicit(void *s, size_t count)
 {
@@ -138,6 +150,18 @@ void rdevpts_inode_set_atime(struct inode *inode, time64_t sec);
 void rdevpts_inode_set_atime(struct inode *inode, time64_t sec)
 {
 	inode_set_atime(inode, sec, 0);
+}
+
+time64_t rdevpts_inode_get_mtime_sec(const struct inode *inode);
+time64_t rdevpts_inode_get_mtime_sec(const struct inode *inode)
+{
+	return inode_get_mtime_sec(inode);
+}
+
+void rdevpts_inode_set_mtime(struct inode *inode, time64_t sec);
+void rdevpts_inode_set_mtime(struct inode *inode, time64_t sec)
+{
+	inode_set_mtime(inode, sec, 0);
 }
 
 void rdevpts_init_work(struct work_struct *work, work_func_t func);

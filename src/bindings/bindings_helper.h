@@ -24,8 +24,10 @@ static const __poll_t RDEVPTS_EPOLLPRI = EPOLLPRI;
 static const __poll_t RDEVPTS_EPOLLOUT = EPOLLOUT;
 static const __poll_t RDEVPTS_EPOLLHUP = EPOLLHUP;
 static const __poll_t RDEVPTS_EPOLLRDNORM = EPOLLRDNORM;
-static const unsigned int RDEVPTS_IOCB_NOWAIT = IOCB_NOWAIT;
 static const __poll_t RDEVPTS_EPOLLWRNORM = EPOLLWRNORM;
+static const __poll_t RDEVPTS_EPOLLERR = EPOLLERR;
+static const unsigned int RDEVPTS_IOCB_NOWAIT = IOCB_NOWAIT;
+static const fmode_t RDEVPTS_FMODE_NOWAIT = FMODE_NOWAIT;
 
 /* Layouts as C has them, which mod.rs compares with bindgen's. */
 static const unsigned long RDEVPTS_SIZEOF_TTY_STRUCT = sizeof(struct tty_struct);

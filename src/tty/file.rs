@@ -1,34 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of masters: the tty core's `file_operations` with some of its entries replaced. And files of either end that
-//! are being opened.
+//! The tty core's `file_operations`, and files of either end that are being opened.
 //!
-//! The C driver does the same with `tty_default_fops()`, which is not exported; a registered driver's character device
-//! carries the same table.
+//! The C driver has the table from `tty_default_fops()`, which is not exported; a registered driver's character device
+//! carries the same.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{
-    driver::Driver,
-    ends::Ends,
-    iter::Destination,
-    ldisc::Ldisc,
-    master_ldisc::MasterLdisc,
-    master_read,
-    operations::{master_end, Master},
-    tty_struct::{Flag, Tty},
-};
-use crate::bindings::{self, FileOps};
-use core::{
-    marker::PhantomData,
-    mem::ManuallyDrop,
-    ptr::{self, NonNull},
-};
+use super::{driver::Driver, ends::Ends, operations::master_end, tty_struct::Tty};
+use crate::bindings;
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr};
 use kernel::{
-    error::from_result,
     fs::File,
     prelude::*,
-    sync::{aref::ARef, Arc, SetOnce},
+    sync::{aref::ARef, Arc},
     types::NotThreadSafe,
 };
 
@@ -187,7 +172,7 @@ impl<'a, P: 'static> Opened<'a, P> {
     }
 
     /// Leaves the file open.
-    fn keep(self) {
+    pub(super) fn keep(self) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: The value is not used after this, and its other fields need no drop.
         unsafe { ptr::drop_in_place(&mut this.ends) };
@@ -210,222 +195,5 @@ impl<P: 'static> Drop for Opened<'_, P> {
         // SAFETY: The file is open by the invariant, and whoever drops this does not go on to use it. The inode is the
         // file's own.
         unsafe { self.core.release((*self.file).f_inode, self.file) };
-    }
-}
-
-/// The file operations of a driver's masters, in a static of the driver ([`Master::fops`]), so that they are there as long
-/// as its code.
-pub(crate) struct FopsCell(SetOnce<Table>);
-
-struct Table(bindings::file_operations);
-
-// SAFETY: A table of functions, constant once made.
-unsafe impl Send for Table {}
-// SAFETY: As above.
-unsafe impl Sync for Table {}
-
-impl FopsCell {
-    /// A table that [`PtyDriver::new`](super::PtyDriver::new) fills.
-    pub(crate) const fn new() -> Self {
-        Self(SetOnce::new())
-    }
-
-    /// Fills the table, unless it is.
-    pub(super) fn populate<M: Master>(&'static self, core: CoreFops) {
-        // A second driver of the same type has the same table.
-        self.0.populate(Table(MasterFops::<M>::table(core)));
-    }
-
-    /// The operations for the inode of the node that masters are opened through.
-    ///
-    /// # Errors
-    ///
-    /// `ENXIO` before [`PtyDriver::new`](super::PtyDriver::new).
-    pub(crate) fn get(&'static self) -> Result<FileOps> {
-        let table = self.0.as_ref().ok_or(ENXIO)?;
-        // SAFETY: Static. `MasterFops` may be called on any inode: they use the file alone.
-        Ok(unsafe { FileOps::new(NonNull::from(&table.0)) })
-    }
-}
-
-/// `struct file_operations` for the node that masters are opened through.
-pub(super) struct MasterFops<M: Master>(PhantomData<M>);
-
-impl<M: Master> MasterFops<M> {
-    /// The core's table with what a master replaces. Needs no `owner`: a file pins its mount, that pins the module, and
-    /// a reference of its own would be lost when a hangup replaces the file's operations.
-    pub(super) fn table(core: CoreFops) -> bindings::file_operations {
-        bindings::file_operations {
-            owner: ptr::null_mut(),
-            open: Some(Self::open),
-            read_iter: Some(Self::read_iter),
-            release: Some(Self::release),
-            unlocked_ioctl: Some(Self::unlocked_ioctl),
-            #[cfg(CONFIG_COMPAT)]
-            compat_ioctl: Some(Self::compat_ioctl),
-            ..*core.0
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by `do_dentry_open()`: `inode` and `file` are valid, and `file` is not visible to anybody else.
-    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: Both are valid, and the file is being opened.
-        unsafe {
-            bindings::nonseekable_open(inode, file);
-            // Events on a node that everybody shares would tell others the timing of one's keystrokes.
-            bindings::rdevpts_set_fsnotify_nonotify(file);
-        }
-        // SAFETY: As above; nobody else has the file.
-        let opening = unsafe { OpeningFile::from_raw(file) };
-        match M::open_file(opening) {
-            Ok(opened) => {
-                // From here on the file's own `release` closes it.
-                opened.keep();
-                0
-            }
-            Err(error) => {
-                // Closed again when `Opened` was dropped, unless that was forgotten.
-                // SAFETY: The core sets `private_data` when it opens the file, and resets it when it releases it.
-                unsafe {
-                    if !(*file).private_data.is_null() {
-                        Self::core_of(file).release(inode, file);
-                    }
-                }
-                error.to_errno()
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by `__fput()` on a file that [`open`](Self::open) succeeded for and no hangup has touched.
-    unsafe extern "C" fn release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: The core has the file open until its own `release`, below.
-        if let Some(end) = unsafe { master_end::<M::Pair>(file) } {
-            M::release_file(&end);
-        }
-        // SAFETY: A file of `open` was opened by the core, whose table the master driver's state has.
-        unsafe { Self::core_of(file).release(inode, file) };
-        0
-    }
-
-    /// # Safety
-    ///
-    /// Called by `vfs_read()` and others on an open file; `iocb` and `to` are valid for the call.
-    unsafe extern "C" fn read_iter(
-        iocb: *mut bindings::kiocb,
-        to: *mut bindings::iov_iter,
-    ) -> isize {
-        // SAFETY: Both are valid, and the file is open, on a master of ours.
-        let (file, end) = unsafe { ((*iocb).ki_filp, master_end::<M::Pair>((*iocb).ki_filp)) };
-        let (Some(end), Some(iter)) = (end, NonNull::new(to)) else {
-            return EIO.to_errno() as isize;
-        };
-        if end.tty().test(Flag::IoError) {
-            return EIO.to_errno() as isize;
-        }
-        let Some(ldisc) = Ldisc::get_wait(end.tty()) else {
-            // Hung up: the end of the file.
-            return 0;
-        };
-        if !core::ptr::eq(ldisc.ops(), MasterLdisc::<M>::OPS) {
-            drop(ldisc);
-            // SAFETY: The core's own function, with the caller's arguments; the file is open, on a master of ours.
-            return match unsafe { Self::core_of(file) }.0.read_iter {
-                // SAFETY: As above.
-                Some(read_iter) => unsafe { read_iter(iocb, to) },
-                None => EIO.to_errno() as isize,
-            };
-        }
-        // SAFETY: The caller's iterator.
-        let mut to = unsafe { Destination::from_raw(iter) };
-        // io_uring sets it when it has polled, also for files without FMODE_NOWAIT.
-        // SAFETY: `iocb` is valid.
-        let nowait = unsafe { (*iocb).ki_flags } & bindings::RDEVPTS_IOCB_NOWAIT as c_int != 0;
-        // SAFETY: The file is open for the call.
-        let result = unsafe { master_read::read(&end, file, nowait, &mut to) };
-        drop(ldisc);
-        match result {
-            Ok(0) => 0,
-            Ok(n) => {
-                end.tty().update_atime();
-                n as isize
-            }
-            Err(error) => error.to_errno() as isize,
-        }
-    }
-
-    /// The core's table, for a file that is open.
-    ///
-    /// # Safety
-    ///
-    /// `file` must be open on a master of this driver.
-    unsafe fn core_of(file: *mut bindings::file) -> CoreFops {
-        // SAFETY: See `master_end`. The driver of a tty has its character device until it is unregistered, which takes
-        // the module's exit.
-        unsafe {
-            let private = (*file).private_data.cast::<bindings::tty_file_private>();
-            let driver = (*(*private).tty).driver;
-            CoreFops(&*(**(*driver).cdevs).ops)
-        }
-    }
-
-    /// What the driver answers itself; `None` for the core's.
-    ///
-    /// # Safety
-    ///
-    /// `file` must be open on a master of this driver.
-    unsafe fn file_ioctl(file: *mut bindings::file, cmd: c_uint, arg: usize) -> Option<c_long> {
-        // SAFETY: The file is open.
-        let end = unsafe { master_end::<M::Pair>(file) }?;
-        // SAFETY: The file is valid for the call; an ioctl takes no `fdget_pos()`.
-        let file = unsafe { File::from_raw_file(file) };
-        match M::file_ioctl(&end, file, cmd, arg) {
-            Ok(result) => result,
-            Err(error) => Some(from_result(|| Err(error))),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by `vfs_ioctl()` on an open file.
-    unsafe extern "C" fn unlocked_ioctl(
-        file: *mut bindings::file,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_long {
-        // SAFETY: The file is open, on a master of ours.
-        if let Some(result) = unsafe { Self::file_ioctl(file, cmd, arg) } {
-            return result;
-        }
-        // SAFETY: The file is open, on a master of ours.
-        match unsafe { Self::core_of(file) }.0.unlocked_ioctl {
-            // SAFETY: The core's own function, with the caller's arguments.
-            Some(ioctl) => unsafe { ioctl(file, cmd, arg) },
-            None => from_result(|| Err(ENOTTY)),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by the compat `ioctl(2)` on an open file; `arg` is not widened yet.
-    #[cfg(CONFIG_COMPAT)]
-    unsafe extern "C" fn compat_ioctl(
-        file: *mut bindings::file,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_long {
-        // SAFETY: The file is open, on a master of ours.
-        if let Some(result) = unsafe { Self::file_ioctl(file, cmd, arg & 0xffff_ffff) } {
-            return result;
-        }
-        // SAFETY: The file is open, on a master of ours.
-        match unsafe { Self::core_of(file) }.0.compat_ioctl {
-            // SAFETY: The core's own function, with the caller's arguments.
-            Some(ioctl) => unsafe { ioctl(file, cmd, arg) },
-            None => from_result(|| Err(ENOTTY)),
-        }
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where `read(2)` puts its bytes, `struct iov_iter`.
+//! Where `read(2)` puts its bytes, and `write(2)` has them from: `struct iov_iter`.
 //!
-//! The kernel crate's `IovIterDest` is the same, but cannot be made without a panic path.
+//! The kernel crate's `IovIterDest` and `IovIterSource` are the same, but cannot be made without a panic path.
 //!
 //! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
 
@@ -45,5 +45,54 @@ impl Destination<'_> {
         unsafe {
             bindings::rdevpts_copy_to_iter(bytes.as_ptr().cast(), bytes.len(), self.raw.as_ptr())
         }
+    }
+}
+
+/// The source of a write.
+///
+/// # Invariants
+///
+/// A valid iterator over a source, for `'a`, and used by nobody else.
+pub(super) struct Source<'a> {
+    raw: NonNull<bindings::iov_iter>,
+    _borrow: PhantomData<&'a mut bindings::iov_iter>,
+}
+
+impl Source<'_> {
+    /// Takes an iterator.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is what the VFS gave a `write_iter`, and nobody else uses it for `'a`.
+    pub(super) unsafe fn from_raw(raw: NonNull<bindings::iov_iter>) -> Self {
+        // INVARIANT: The caller's promise.
+        Self {
+            raw,
+            _borrow: PhantomData,
+        }
+    }
+
+    /// How much is left.
+    pub(super) fn len(&self) -> usize {
+        // SAFETY: Valid by the invariant.
+        unsafe { bindings::rdevpts_iov_iter_count(self.raw.as_ptr()) }
+    }
+
+    /// Copies from it to `bytes`. Returns how many: fewer where the source ends or faults. May sleep.
+    pub(super) fn copy(&mut self, bytes: &mut [u8]) -> usize {
+        // SAFETY: Valid by the invariant; the bytes can be written.
+        unsafe {
+            bindings::rdevpts_copy_from_iter(
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+                self.raw.as_ptr(),
+            )
+        }
+    }
+
+    /// Puts back the last `n` bytes of what was copied.
+    pub(super) fn revert(&mut self, n: usize) {
+        // SAFETY: Valid by the invariant.
+        unsafe { bindings::iov_iter_revert(self.raw.as_ptr(), n) };
     }
 }

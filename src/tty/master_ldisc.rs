@@ -9,10 +9,9 @@
 //! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
 use super::{
-    feed,
+    master_write,
     operations::{End, Master},
     tty_struct::{Flag, Tty},
-    wait::{signal_pending, Waiter},
 };
 use crate::{
     bindings,
@@ -20,7 +19,6 @@ use crate::{
 };
 use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::{error::from_result, prelude::*};
-use pin_init::stack_pin_init;
 
 /// `struct tty_ldisc_ops` of the masters of a driver.
 pub(super) struct MasterLdisc<M: Master>(PhantomData<M>);
@@ -104,7 +102,7 @@ impl<M: Master> MasterLdisc<M> {
             unsafe { core::slice::from_raw_parts(data, len) }
         };
         // SAFETY: The file is open, and stays so for the call.
-        match unsafe { write(&end, file, data) } {
+        match unsafe { master_write::write(&end, file, false, data) } {
             Ok(n) => n as isize,
             Err(error) => error.to_errno() as isize,
         }
@@ -149,8 +147,7 @@ impl<M: Master> MasterLdisc<M> {
         }
         let mut mask = 0;
         // Before the data: who closed the other end wrote before that.
-        // SAFETY: The file is valid.
-        if end.tty().test(Flag::OtherClosed) || unsafe { bindings::tty_hung_up_p(file) } != 0 {
+        if end.tty().test_acquire(Flag::OtherClosed) || end.tty().is_hung_up() {
             mask |= bindings::RDEVPTS_EPOLLHUP;
         }
         if end.channel().len() > 0 {
@@ -210,61 +207,5 @@ impl<M: Master> MasterLdisc<M> {
         let tty = unsafe { Tty::from_raw(tty) };
         tty.clear(Flag::DoWriteWakeup);
         tty.send_sigio_out();
-    }
-}
-
-/// Writes to the slave, and waits until all of it is taken, unless the file does not wait: `n_tty_write()` of a raw terminal.
-///
-/// # Safety
-///
-/// `file` is open on this end, and stays so for the call.
-unsafe fn write<P: 'static>(
-    end: &End<'_, P>,
-    file: *mut bindings::file,
-    data: &[u8],
-) -> Result<usize> {
-    let tty = end.tty();
-    let mut rest = data;
-    let attempt = |rest: &mut &[u8]| -> Option<Error> {
-        if signal_pending() {
-            return Some(ERESTARTSYS);
-        }
-        // SAFETY: The file is valid.
-        if unsafe { bindings::tty_hung_up_p(file) } != 0 || end.link().count() == 0 {
-            return Some(EIO);
-        }
-        if !rest.is_empty() && !tty.stopped() {
-            // SAFETY: The file is valid.
-            let waits = !unsafe { tty.is_nonblocking(file) };
-            *rest = feed::feed(end, rest, waits);
-        }
-        if rest.is_empty() {
-            // No error: done.
-            return None;
-        }
-        // SAFETY: The file is valid.
-        if unsafe { tty.is_nonblocking(file) } {
-            return Some(EAGAIN);
-        }
-        None
-    };
-
-    let mut error = attempt(&mut rest);
-    if error.is_none() && !rest.is_empty() {
-        stack_pin_init!(let waiter = Waiter::for_room(tty));
-        loop {
-            error = attempt(&mut rest);
-            if error.is_some() || rest.is_empty() {
-                break;
-            }
-            waiter.as_ref().wait();
-        }
-    }
-    if !rest.is_empty() && tty.has_fasync() {
-        tty.set(Flag::DoWriteWakeup);
-    }
-    match (data.len().saturating_sub(rest.len()), error) {
-        (0, Some(error)) => Err(error),
-        (n, _) => Ok(n),
     }
 }

@@ -97,7 +97,7 @@ unsafe fn attempt<P: 'static>(
         return Ok(Attempt::Done(1));
     }
     // Before the data: who closed the other end wrote before that.
-    let closed = tty.test(Flag::OtherClosed);
+    let closed = tty.test_acquire(Flag::OtherClosed);
     let header = usize::from(packet);
     let mut copied = 0usize;
     let mut found = false;
@@ -132,8 +132,7 @@ unsafe fn attempt<P: 'static>(
     if closed {
         return Err(EIO);
     }
-    // SAFETY: The file is valid.
-    if unsafe { bindings::tty_hung_up_p(file) } != 0 || tty.test(Flag::Hupping) {
+    if tty.is_hung_up() {
         return Ok(Attempt::Done(0));
     }
     // Another thread may have changed it while this one slept.

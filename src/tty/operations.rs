@@ -7,8 +7,9 @@
 use super::{
     channel::Channel,
     ends::Ends,
-    file::{FopsCell, Opened, OpeningFile},
+    file::{Opened, OpeningFile},
     ldisc,
+    master_file::FopsCell,
     port::Port,
     termios::Termios,
     tty_struct::Tty,

@@ -45,6 +45,8 @@ pub(crate) enum Flag {
     LdiscHalted = bindings::tty_struct_flags_TTY_LDISC_HALTED,
     /// `TTY_HUPPING`: a hangup is under way.
     Hupping = bindings::tty_struct_flags_TTY_HUPPING,
+    /// `TTY_HUPPED`: a hangup has been, and nobody has opened the terminal since.
+    Hupped = bindings::tty_struct_flags_TTY_HUPPED,
 }
 
 /// A terminal, `struct tty_struct`.
@@ -117,6 +119,17 @@ impl Tty {
     pub(crate) fn test(&self, flag: Flag) -> bool {
         // SAFETY: The object is live, and `test_bit()` is atomic.
         unsafe { bindings::rdevpts_test_bit(flag as u32, addr_of!((*self.as_ptr()).flags)) }
+    }
+
+    /// Whether `flag` is set; what the caller reads after this, it reads after this (`test_bit_acquire()`).
+    pub(super) fn test_acquire(&self, flag: Flag) -> bool {
+        // SAFETY: The object is live, and `test_bit_acquire()` is atomic.
+        unsafe { bindings::rdevpts_test_bit_acquire(flag as u32, addr_of!((*self.as_ptr()).flags)) }
+    }
+
+    /// Whether the terminal was hung up, or is being.
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.test(Flag::Hupped) || self.test(Flag::Hupping)
     }
 
     /// Sets `flag`, atomically.
@@ -328,9 +341,29 @@ impl Tty {
         }
     }
 
-    /// Sets the access time of the terminal's files, in steps of 8 seconds, lest it tell how fast somebody types: what
-    /// `tty_update_time()` does after a read.
+    /// Sets the access time of the terminal's files after a read, in steps of 8 seconds, lest it tell how fast somebody types
+    /// (`tty_update_time(tty, false)`).
     pub(super) fn update_atime(&self) {
+        self.update_time(
+            bindings::rdevpts_inode_get_atime_sec,
+            bindings::rdevpts_inode_set_atime,
+        );
+    }
+
+    /// The same for the modification time, after a write.
+    pub(super) fn update_mtime(&self) {
+        self.update_time(
+            bindings::rdevpts_inode_get_mtime_sec,
+            bindings::rdevpts_inode_set_mtime,
+        );
+    }
+
+    /// `get` and `set` are for one of an inode's times, in seconds.
+    fn update_time(
+        &self,
+        get: unsafe extern "C" fn(*const bindings::inode) -> i64,
+        set: unsafe extern "C" fn(*mut bindings::inode, i64),
+    ) {
         // SAFETY: The object is live. Under `files_lock`, `tty_files` is a list of `tty_file_private`, whose files are open.
         unsafe {
             let now = bindings::ktime_get_real_seconds();
@@ -342,12 +375,22 @@ impl Tty {
             while item != head {
                 let private = kernel::container_of!(item, bindings::tty_file_private, list);
                 let inode = (*(*private).file).f_inode;
-                if (now ^ bindings::rdevpts_inode_get_atime_sec(inode)) & !7 != 0 {
-                    bindings::rdevpts_inode_set_atime(inode, now);
+                if (now ^ get(inode)) & !7 != 0 {
+                    set(inode, now);
                 }
                 item = (*item).next;
             }
         }
+    }
+
+    /// Keeps other writers out, if none is writing (`tty_write_lock()`).
+    pub(super) fn try_lock_writing(&self) -> Option<WriteLock<'_>> {
+        // SAFETY: The object is live, and its mutex initialised.
+        let locked = unsafe {
+            bindings::mutex_trylock(addr_of_mut!((*self.as_ptr()).atomic_write_lock)) != 0
+        };
+        // Made only where it is locked: dropping it unlocks.
+        locked.then(|| WriteLock { tty: self })
     }
 
     /// Gives back the core's buffer for writes (`tty->write_buf`) if it is large and nobody is writing: the next write makes
@@ -360,17 +403,13 @@ impl Tty {
             if addr_of!((*tty).write_cnt).read_volatile() <= WRITE_BUFFER {
                 return;
             }
-            let lock = addr_of_mut!((*tty).atomic_write_lock);
-            if bindings::mutex_trylock(lock) == 0 {
+            let Some(_lock) = self.try_lock_writing() else {
                 return;
-            }
+            };
             let buffer = core::mem::replace(&mut (*tty).write_buf, core::ptr::null_mut());
             (*tty).write_cnt = 0;
-            bindings::mutex_unlock(lock);
             bindings::kvfree(buffer.cast());
         }
-        // As `tty_write_unlock()`: who polled meanwhile saw a writer.
-        self.wake_writers();
     }
 
     /// Whether packet mode (`TIOCPKT`) is on. A hint: take [`ctrl`](Self::ctrl) for a stable answer.
@@ -401,6 +440,25 @@ impl Tty {
     pub(crate) fn pgrp(&self) -> Option<Pgrp> {
         // SAFETY: The object is live. The function returns an owned reference or NULL.
         unsafe { Pgrp::from_raw(bindings::tty_get_pgrp(self.as_ptr())) }
+    }
+}
+
+/// The right to write to a terminal.
+///
+/// # Invariants
+///
+/// This task has locked `atomic_write_lock` of `tty`.
+#[must_use = "unlocks when dropped"]
+pub(super) struct WriteLock<'a> {
+    tty: &'a Tty,
+}
+
+impl Drop for WriteLock<'_> {
+    /// `tty_write_unlock()`: who polled meanwhile saw a writer.
+    fn drop(&mut self) {
+        // SAFETY: Locked by the invariant.
+        unsafe { bindings::mutex_unlock(addr_of_mut!((*self.tty.as_ptr()).atomic_write_lock)) };
+        self.tty.wake_writers();
     }
 }
 

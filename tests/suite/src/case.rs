@@ -92,6 +92,8 @@ pub struct Target {
     pub driver: &'static str,
     /// How much of a write(2) is taken at a time, in bytes.
     pub write_chunk: usize,
+    /// Whether a master takes `RWF_NOWAIT`.
+    pub nowait: bool,
 }
 
 impl Target {
@@ -102,6 +104,7 @@ impl Target {
             sysctl: "/proc/sys/kernel/pty",
             driver: "pty",
             write_chunk: 2048,
+            nowait: false,
         }
     }
 
@@ -112,6 +115,7 @@ impl Target {
             sysctl: "/proc/sys/kernel/rdevpts",
             driver: "rdevpts",
             write_chunk: 65536,
+            nowait: true,
         }
     }
 

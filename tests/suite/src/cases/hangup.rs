@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal::{SIGCONT, SIGHUP};
 
@@ -190,6 +190,26 @@ fn tiocvhangup_on_master(ctx: &Ctx) -> Outcome {
         io::write_now(&pty.master, b"x"),
         Errno::EIO,
         "the master's write",
+    )?;
+    check_eq!(
+        PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLERR | PollFlags::POLLHUP,
+        io::events(&pty.master, PollFlags::POLLIN | PollFlags::POLLOUT)?,
+        "the master's poll"
+    );
+    check_errno(
+        ioctl::get(&pty.master, ioctl::TIOCINQ),
+        Errno::EIO,
+        "the master's FIONREAD",
+    )?;
+    check_errno(
+        ioctl::set(&pty.master, TIOCSPGRP, 1),
+        Errno::ENOTTY,
+        "the master's TIOCSPGRP",
+    )?;
+    check_errno(
+        fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_ASYNC)),
+        Errno::ENOTTY,
+        "the master's SIGIO",
     )?;
     check!(fs.has(0), "the node went with the hangup");
     drop(pty);

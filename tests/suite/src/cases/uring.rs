@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! io_uring on both ends: requests that can be served at once.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -26,7 +26,7 @@ cases! { "uring":
     vectors => "readv and writev of several segments, one of them empty",
     fixed_buffers => "reads and writes of registered buffers",
     linked => "linked requests run in order, and those after one that failed are cancelled",
-    rw_flags => "RWF_NOWAIT is EOPNOTSUPP, RWF_HIPRI EINVAL, RWF_APPEND and the like mean nothing",
+    rw_flags => "RWF_NOWAIT is EOPNOTSUPP but on a master of rdevpts, RWF_HIPRI EINVAL, RWF_APPEND and the like mean nothing",
     bad_arguments => "a bad address is EFAULT, a direction that the file has not EBADF",
     other_requests => "fsync is EINVAL, fallocate and ftruncate fail, a command EOPNOTSUPP, as for any terminal",
 }
@@ -233,26 +233,33 @@ fn rw_flags(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     let mut ring = Ring::new()?;
     for (to, from) in pty.directions(&slave) {
-        for (flags, want) in [
-            (libc::RWF_NOWAIT, Err(Errno::EOPNOTSUPP)),
-            (libc::RWF_HIPRI, Err(Errno::EINVAL)),
-            (0x4000_0000, Err(Errno::EOPNOTSUPP)),
-            (libc::RWF_APPEND, Ok(1)),
-            (libc::RWF_SYNC | libc::RWF_DSYNC, Ok(1)),
+        let nowait = |end: &OwnedFd| {
+            if ctx.target.nowait && end.as_raw_fd() == pty.master.as_raw_fd() {
+                Ok(1)
+            } else {
+                Err(Errno::EOPNOTSUPP)
+            }
+        };
+        for (flags, to_write, to_read) in [
+            (libc::RWF_NOWAIT, nowait(to), nowait(from)),
+            (libc::RWF_HIPRI, Err(Errno::EINVAL), Err(Errno::EINVAL)),
+            (0x4000_0000, Err(Errno::EOPNOTSUPP), Err(Errno::EOPNOTSUPP)),
+            (libc::RWF_APPEND, Ok(1), Ok(1)),
+            (libc::RWF_SYNC | libc::RWF_DSYNC, Ok(1), Ok(1)),
         ] {
             let wrote = ring.run(b"x".to_vec(), |p, n| {
                 opcode::Write::new(fd(to), p, n).rw_flags(flags).build()
             })?;
-            check_eq!(want, wrote.result, "write with {flags:#x}");
-            if want.is_err() {
+            check_eq!(to_write, wrote.result, "write with {flags:#x}");
+            if to_write.is_err() {
                 io::write_all(to, b"x")?;
-                io::wait_for(from, nix::poll::PollFlags::POLLIN)?;
             }
+            io::wait_for(from, nix::poll::PollFlags::POLLIN)?;
             let read = ring.run(vec![0], |p, n| {
                 opcode::Read::new(fd(from), p, n).rw_flags(flags).build()
             })?;
-            check_eq!(want, read.result, "read with {flags:#x}");
-            if want.is_err() {
+            check_eq!(to_read, read.result, "read with {flags:#x}");
+            if to_read.is_err() {
                 io::expect(from, b"x")?;
             }
         }

@@ -3,6 +3,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread::scope;
 
 use nix::errno::Errno;
 use nix::sys::uio::{readv, writev};
@@ -20,8 +21,10 @@ cases! { "vectors":
     too_many_segments => "more than 1024 segments, or a negative length, are EINVAL",
     bad_segment_to_write => "a write whose chunk (2048 bytes; on rdevpts 64 KiB) meets a bad address is EFAULT, or ends before that chunk",
     bad_segment_to_read => "a read that meets a bad address gives what came before it, or EFAULT",
-    write_flags => "RWF_HIPRI, RWF_APPEND, RWF_SYNC and RWF_DSYNC mean nothing to a write, RWF_NOWAIT is EOPNOTSUPP",
-    read_flags => "RWF_HIPRI and others mean nothing to a read, RWF_NOWAIT is EOPNOTSUPP, and takes nothing",
+    write_flags => "RWF_HIPRI, RWF_APPEND, RWF_SYNC and RWF_DSYNC mean nothing to a write, others are refused",
+    read_flags => "RWF_HIPRI and others mean nothing to a read, others are refused, and take nothing",
+    nowait => "RWF_NOWAIT is EOPNOTSUPP; on a master of rdevpts, it is EAGAIN where a call would wait",
+    nowait_beside_a_writer => "RWF_NOWAIT on a master of rdevpts does not wait for another writer",
     offsets => "preadv2 and pwritev2 with an offset are ESPIPE, a negative one EINVAL",
     echo_of_segments => "each segment is echoed once, and lines are told apart by their ends only",
 }
@@ -232,8 +235,7 @@ const HARMLESS: [libc::c_int; 6] = [
 ];
 
 /// Flags that a terminal does not know, with what they are.
-const REFUSED: [(libc::c_int, Errno); 5] = [
-    (libc::RWF_NOWAIT, Errno::EOPNOTSUPP),
+const REFUSED: [(libc::c_int, Errno); 4] = [
     (libc::RWF_ATOMIC, Errno::EOPNOTSUPP),
     (libc::RWF_DONTCACHE, Errno::EOPNOTSUPP),
     (1 << 30, Errno::EOPNOTSUPP),
@@ -276,14 +278,80 @@ fn read_flags(ctx: &Ctx) -> Outcome {
                 "read with {flags:#x}"
             );
         }
-        let result = read_with(from, &mut [0; 9], &[], -1, libc::RWF_NOWAIT);
-        check_errno(result, Errno::EOPNOTSUPP, "RWF_NOWAIT with nothing there")?;
         io::set_nonblock(from, true)?;
         let result = read_with(from, &mut [0; 9], &[], -1, libc::RWF_HIPRI);
         check_errno(result, Errno::EAGAIN, "O_NONBLOCK with nothing there")?;
         io::set_nonblock(from, false)?;
     }
     Ok(())
+}
+
+fn nowait(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    let read = |from: &OwnedFd| {
+        let mut bytes = [0; 9];
+        read_with(from, &mut bytes, &[], -1, libc::RWF_NOWAIT).map(|n| bytes[..n].to_vec())
+    };
+    let write = |to: &OwnedFd, parts: &[libc::iovec]| write_with(to, parts, -1, libc::RWF_NOWAIT);
+    for end in [&pty.master, &slave] {
+        if ctx.target.nowait && end.as_raw_fd() == pty.master.as_raw_fd() {
+            continue;
+        }
+        check_errno(read(end), Errno::EOPNOTSUPP, "read")?;
+        check_errno(write(end, &[segment(b"x")]), Errno::EOPNOTSUPP, "write")?;
+    }
+    if !ctx.target.nowait {
+        return Ok(());
+    }
+    let master = &pty.master;
+    check_errno(read(master), Errno::EAGAIN, "a read of nothing")?;
+    io::write_all(&slave, b"some bytes")?;
+    check_eq!(Ok(b"some byte".to_vec()), read(master), "a read");
+    check_eq!(Ok(b"s".to_vec()), read(master), "a read of the rest");
+
+    check_errno(write(master, &[NOWHERE]), Errno::EFAULT, "a bad address")?;
+    check_eq!(Ok(0), write(master, &[]), "nothing to write");
+    // Until there is no room: what was taken comes, all of it, and nothing else does.
+    let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
+    let mut written = Vec::new();
+    loop {
+        match write(master, &[segment(&bytes[..7]), segment(&bytes[7..])]) {
+            Ok(n) => written.extend_from_slice(&bytes[..n]),
+            Err(errno) => {
+                check_eq!(Errno::EAGAIN, errno, "a write without room");
+                break;
+            }
+        }
+    }
+    check!(written.len() > 4095, "only {} bytes fit", written.len());
+    check_eq!(written, io::read_n(&slave, written.len())?, "what came");
+    io::write_all(master, b"|")?;
+    io::expect(&slave, b"|")?;
+
+    io::set_nonblock(&slave, true)?;
+    drop(slave);
+    check_errno(read(master), Errno::EIO, "a read, the slave closed")
+}
+
+fn nowait_beside_a_writer(ctx: &Ctx) -> Outcome {
+    if !ctx.target.nowait {
+        return Ok(());
+    }
+    let (pty, slave) = raw_pair(ctx)?;
+    let bytes = [b'w'; 20_000];
+    scope(|scope| {
+        let writer = scope.spawn(|| io::write_all(&pty.master, bytes));
+        until("the writer has no room", || {
+            Ok(ioctl::get(&slave, TIOCINQ)? >= 4095)
+        })?;
+        let result = write_with(&pty.master, &[segment(b"x")], -1, libc::RWF_NOWAIT);
+        // Whatever came of that, the writer must come to its end.
+        let came = io::read_n(&slave, bytes.len())?;
+        writer.join().expect("threads do not panic")?;
+        check_errno(result, Errno::EAGAIN, "a write beside another")?;
+        check_eq!(bytes.to_vec(), came, "what came");
+        Ok(())
+    })
 }
 
 fn offsets(ctx: &Ctx) -> Outcome {
