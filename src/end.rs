@@ -36,7 +36,7 @@ pub(crate) fn close(end: &End<'_, Pair>) {
     tty.wake_readers();
     tty.wake_writers();
     tty.ctrl().disable_packet();
-    link.set(Flag::OtherClosed);
+    link.set_release(Flag::OtherClosed);
     link.wake_readers();
     link.wake_writers();
 }

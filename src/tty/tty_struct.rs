@@ -138,6 +138,13 @@ impl Tty {
         unsafe { bindings::set_bit(flag as usize, addr_of_mut!((*self.as_ptr()).flags)) };
     }
 
+    /// The same; who sees it by [`test_acquire`](Self::test_acquire), sees what was done before it.
+    pub(crate) fn set_release(&self, flag: Flag) {
+        // `set_bit()` has no order of its own.
+        barrier::smp_mb(barrier::Full);
+        self.set(flag);
+    }
+
     /// Clears `flag`, atomically.
     pub(crate) fn clear(&self, flag: Flag) {
         // SAFETY: The object is live, and `clear_bit()` is atomic.
