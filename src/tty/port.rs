@@ -160,12 +160,13 @@ impl Port {
     /// the writer when it was read.
     ///
     /// What might have the line discipline wait for `slave`'s settings is left to the work: somebody may hold them for as long as
-    /// it likes, in a page fault.
+    /// it likes, in a page fault. `data` has none of `signals`, which were those of `slave`.
     pub(super) fn feed(
         &self,
         ldisc: &Ldisc<'_>,
         slave: &Tty,
         data: &[u8],
+        signals: Option<[u8; 3]>,
         waits: bool,
         after: usize,
     ) -> usize {
@@ -182,7 +183,8 @@ impl Port {
             }
         };
         // Again, as it may have waited for the lock. The work starts when the lock is given up.
-        if slave.may_signal(data) || !slave.settings_are_free() {
+        let may_signal = slave.signals() != signals && slave.may_signal(data);
+        if may_signal || !slave.settings_are_free() {
             return self.queue(data);
         }
         let (empty, direct) = match consumer.pump(ldisc, Some(slave)) {

@@ -291,8 +291,8 @@ impl Tty {
         c_lflag & bindings::ICANON != 0
     }
 
-    /// Whether `input` has a character that signals (`ISIG`). A hint, read without `termios_rwsem`.
-    pub(super) fn may_signal(&self, input: &[u8]) -> bool {
+    /// The characters that signal (`ISIG`), if any do. A hint, read without `termios_rwsem`.
+    pub(super) fn signals(&self) -> Option<[u8; 3]> {
         // SAFETY: The object is live; racing reads of aligned words and of bytes.
         let (c_lflag, c_cc) = unsafe {
             let termios = addr_of!((*self.as_ptr()).termios);
@@ -300,13 +300,20 @@ impl Tty {
             (c_lflag, addr_of!((*termios).c_cc).cast::<u8>())
         };
         if c_lflag & bindings::ISIG == 0 {
-            return false;
+            return None;
         }
-        let signals = [bindings::VINTR, bindings::VQUIT, bindings::VSUSP].map(|which| {
-            // SAFETY: As above; each is an index of `c_cc`.
-            unsafe { c_cc.add(which as usize).read_volatile() }
-        });
-        lines::contains_any(input, signals)
+        Some(
+            [bindings::VINTR, bindings::VQUIT, bindings::VSUSP].map(|which| {
+                // SAFETY: As above; each is an index of `c_cc`.
+                unsafe { c_cc.add(which as usize).read_volatile() }
+            }),
+        )
+    }
+
+    /// Whether `input` has one of [`signals`](Self::signals).
+    pub(super) fn may_signal(&self, input: &[u8]) -> bool {
+        self.signals()
+            .is_some_and(|signals| lines::contains_any(input, signals))
     }
 
     /// Whether `termios_rwsem` can be had for reading without waiting. A hint.
