@@ -44,6 +44,16 @@ class Judging(unittest.TestCase):
         self.assertEqual(judge([PASS, FAIL, PASS], [FAIL, FAIL, FAIL]), DIFFERENT)
 
 
+class Counting(unittest.TestCase):
+    """How many tests gave what."""
+
+    def test_the_round_where_most_did(self):
+        # What is unsteady may fail in the first.
+        unsteady = compared([FAIL, PASS], [PASS, PASS])
+        self.assertEqual((unsteady.count("devpts", PASS), unsteady.most("devpts", PASS)), (0, 1))
+        self.assertEqual(Comparison("s").most("devpts", PASS), 0)
+
+
 class Lines(unittest.TestCase):
     """Which tests need a word, and which of them have it."""
 

@@ -88,6 +88,10 @@ class Comparison:
         """How many tests gave this in the first round."""
         return sum(how == status for how in self.rounds[fstype][0].values()) if self.rounds[fstype] else 0
 
+    def most(self, fstype: str, status: str) -> int:
+        """How many tests gave this in the round where most did."""
+        return max((sum(how == status for how in run.values()) for run in self.rounds[fstype]), default=0)
+
     def lines(self, entries: list[Known]) -> list[Line]:
         """Every test that needs a word, with the reason if it is known."""
         found = []
