@@ -80,6 +80,12 @@ void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait)
 	wake_up_interruptible_poll(wait, EPOLLIN);
 }
 
+void rdevpts_wake_up_interruptible_poll_out(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible_poll_out(wait_queue_head_t *wait)
+{
+	wake_up_interruptible_poll(wait, EPOLLOUT);
+}
+
 void rdevpts_set_fsnotify_nonotify(struct file *file);
 void rdevpts_set_fsnotify_nonotify(struct file *file)
 {

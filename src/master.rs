@@ -52,8 +52,8 @@ impl PtyEnd for Master {
     fn close(end: &End<'_, Pair>) {
         end::close(end);
         end.tty().set(Flag::OtherClosed);
-        // Done already, unless the file was hung up.
-        end.pair().retire();
+        // Done already, unless the open failed half way.
+        end.pair().detach();
         end.vhangup_link();
     }
 

@@ -11,7 +11,7 @@
 //!
 //! [`Pair::retire`] is 1 and 2. It runs in the master file's release, before the tty core takes any lock; so that a
 //! reader of the directory who is stalled in a page fault holds up closers and openers of this mount, but no terminal.
-//! Where the master's file was hung up, the core does not pass by there, and the master's close calls it.
+//! Where `open(2)` of the master failed half way there is no node, and the master's close detaches.
 
 use crate::{
     instance::{IndexLease, Instance},
@@ -105,10 +105,14 @@ impl Pair {
         Ok(())
     }
 
-    /// Detaches the slave from its node and removes the node, if that has not been done. Takes the directory's lock,
-    /// with no lock of the pair's held.
-    pub(crate) fn retire(&self) {
+    /// Detaches the slave from its node, if that has not been done.
+    pub(crate) fn detach(&self) {
         self.slot.detach();
+    }
+
+    /// The same, and removes the node. Takes the directory's lock, with no lock of the pair's held.
+    pub(crate) fn retire(&self) {
+        self.detach();
         let entry = self.entry.lock().take();
         if let Some(entry) = entry {
             entry.start_removing().unlink();

@@ -12,7 +12,7 @@ use crate::model::{
     ring::{Ring, Span, Spans},
 };
 use core::mem;
-use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
+use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq, types::NotThreadSafe};
 
 /// What a terminal that shows prompts and echoes needs.
 const SMALL: usize = 4096;
@@ -327,14 +327,12 @@ impl Channel {
 
     /// The right to read; `None` if a signal came while waiting for it.
     pub(super) fn lock_reading(&self) -> Option<Reader<'_>> {
-        self.reading
-            .lock_interruptible()
-            .then(|| Reader { channel: self })
+        self.reading.lock_interruptible().then(|| Reader::new(self))
     }
 
     /// The right to read, if nobody has it.
     pub(super) fn try_lock_reading(&self) -> Option<Reader<'_>> {
-        self.reading.try_lock().then(|| Reader { channel: self })
+        self.reading.try_lock().then(|| Reader::new(self))
     }
 }
 
@@ -360,9 +358,18 @@ impl Batch<'_> {
 /// The right to read.
 pub(super) struct Reader<'a> {
     channel: &'a Channel,
+    _not_send: NotThreadSafe,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Of `channel`, whose `reading` this task has locked.
+    fn new(channel: &'a Channel) -> Self {
+        Self {
+            channel,
+            _not_send: NotThreadSafe,
+        }
+    }
+
     /// Hands up to `max` of the oldest bytes to `copy`, which takes some of them and says how many; it may be called twice,
     /// and may sleep. What it takes is gone from the channel.
     pub(super) fn read(

@@ -4,7 +4,6 @@
 //! kworker do it; what there is no room for waits in the port's flip buffer, as there.
 
 use super::{ldisc::Ldisc, operations::End};
-use crate::model::lines;
 
 /// How much is looked at, and delivered, at a time: what `N_TTY` has room for.
 const WINDOW: usize = 4096;
@@ -38,11 +37,10 @@ pub(super) fn feed<'d, P: 'static>(end: &End<'_, P>, data: &'d [u8], waits: bool
 fn feed_window<P: 'static>(end: &End<'_, P>, data: &[u8], waits: bool, after: usize) -> usize {
     let (port, slave) = (end.link_port(), end.link());
     let signals = slave.signals();
-    let may_signal = signals.is_some_and(|signals| lines::contains_any(data, signals));
     match Ldisc::get(slave) {
         // A reader of the slave that is stalled in a page fault holds its termios_rwsem, and so holds up whoever changes the
         // settings, or flushes for a signal: that may be a kworker, as with the C driver, and not the master's writer.
-        Some(ldisc) if !may_signal && slave.settings_are_free() => {
+        Some(ldisc) if !signals.contains_any(data) && slave.settings_are_free() => {
             end.channel().provide_for_echo(data.len());
             port.feed(&ldisc, slave, data, signals, waits, after)
         }

@@ -145,12 +145,27 @@ impl<M: Master> MasterFops<M> {
         if end.tty().test(Flag::IoError) {
             return EIO.to_errno() as isize;
         }
-        let Some(ldisc) = Ldisc::get_wait(end.tty()) else {
-            // Hung up: the end of the file.
-            return 0;
+        // SAFETY: `iocb` is valid.
+        let nowait = unsafe { may_not_wait(iocb) };
+        let ldisc = if nowait {
+            Ldisc::get(end.tty())
+        } else {
+            Ldisc::get_wait(end.tty())
+        };
+        let Some(ldisc) = ldisc else {
+            // Hung up: the end of the file. Or it is being changed.
+            return if nowait && !end.tty().is_hung_up() {
+                EAGAIN.to_errno() as isize
+            } else {
+                0
+            };
         };
         if !core::ptr::eq(ldisc.ops(), MasterLdisc::<M>::OPS) {
             drop(ldisc);
+            // SAFETY: The file is open, on a master of ours.
+            if nowait && !unsafe { Self::is_ready(file, READABLE) } {
+                return EAGAIN.to_errno() as isize;
+            }
             // SAFETY: The core's own function, with the caller's arguments; the file is open, on a master of ours.
             return match unsafe { Self::core_of(file) }.0.read_iter {
                 // SAFETY: As above.
@@ -160,8 +175,8 @@ impl<M: Master> MasterFops<M> {
         }
         // SAFETY: The caller's iterator.
         let mut to = unsafe { Destination::from_raw(iter) };
-        // SAFETY: `iocb` is valid, and the file is open for the call.
-        let result = unsafe { master_read::read(&end, file, may_not_wait(iocb), &mut to) };
+        // SAFETY: The file is open for the call.
+        let result = unsafe { master_read::read(&end, file, nowait, &mut to) };
         drop(ldisc);
         match result {
             Ok(0) => 0,
@@ -197,11 +212,17 @@ impl<M: Master> MasterFops<M> {
             if core::ptr::eq(ldisc.ops(), MasterLdisc::<M>::OPS) {
                 // SAFETY: The caller's iterator.
                 let mut from = unsafe { Source::from_raw(iter) };
+                let room = || M::write_room(&end);
                 // SAFETY: The file is open for the call, and the line discipline ours.
-                return match unsafe { master_write::write_nowait(&end, file, &mut from) } {
+                return match unsafe { master_write::write_nowait(&end, file, room, &mut from) } {
                     Ok(n) => n as isize,
                     Err(error) => error.to_errno() as isize,
                 };
+            }
+            drop(ldisc);
+            // SAFETY: The file is open, on a master of ours.
+            if !unsafe { Self::is_ready(file, WRITABLE) } {
+                return EAGAIN.to_errno() as isize;
             }
         }
         // SAFETY: The file is open, on a master of ours.
@@ -225,6 +246,17 @@ impl<M: Master> MasterFops<M> {
             (Some(end), Some(poll)) if !end.tty().is_hung_up() => unsafe { poll(file, table) },
             _ => HUNG_UP,
         }
+    }
+
+    /// Whether `poll(2)` has one of `events`: what io_uring asks of files that know no `IOCB_NOWAIT`, which other line
+    /// disciplines do not.
+    ///
+    /// # Safety
+    ///
+    /// `file` is open, on a master of this driver.
+    unsafe fn is_ready(file: *mut bindings::file, events: bindings::__poll_t) -> bool {
+        // SAFETY: The caller's promise; without a table, nobody joins a queue.
+        unsafe { Self::poll(file, ptr::null_mut()) & events != 0 }
     }
 
     /// # Safety
@@ -327,6 +359,14 @@ const HUNG_UP: bindings::__poll_t = bindings::RDEVPTS_EPOLLIN
     | bindings::RDEVPTS_EPOLLHUP
     | bindings::RDEVPTS_EPOLLRDNORM
     | bindings::RDEVPTS_EPOLLWRNORM;
+
+/// The events with which a read has something to say.
+const READABLE: bindings::__poll_t =
+    bindings::RDEVPTS_EPOLLIN | bindings::RDEVPTS_EPOLLERR | bindings::RDEVPTS_EPOLLHUP;
+
+/// The events with which a write has something to say.
+const WRITABLE: bindings::__poll_t =
+    bindings::RDEVPTS_EPOLLOUT | bindings::RDEVPTS_EPOLLERR | bindings::RDEVPTS_EPOLLHUP;
 
 /// Whether a call must not wait, whatever its file says (`IOCB_NOWAIT`).
 ///

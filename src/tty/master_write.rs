@@ -41,7 +41,8 @@ pub(super) unsafe fn write<P: 'static>(
     // SAFETY: The file is valid.
     let may_wait = || !nowait && !unsafe { tty.is_nonblocking(file) };
     let attempt = |rest: &mut &[u8]| -> Option<Error> {
-        if signal_pending() {
+        // Who does not sleep is not woken: what pends may be io_uring's own.
+        if !nowait && signal_pending() {
             return Some(ERESTARTSYS);
         }
         if tty.is_hung_up() || end.link().count() == 0 {
@@ -77,7 +78,7 @@ pub(super) unsafe fn write<P: 'static>(
     }
 }
 
-/// Writes what there is room for: `iterate_tty_write()` for who may not wait.
+/// Writes what there is room for: `iterate_tty_write()` for who may not wait. `room` says how much [`write`] would take.
 ///
 /// # Errors
 ///
@@ -89,8 +90,16 @@ pub(super) unsafe fn write<P: 'static>(
 pub(super) unsafe fn write_nowait<P: 'static>(
     end: &End<'_, P>,
     file: *mut bindings::file,
+    room: impl FnOnce() -> u32,
     from: &mut Source<'_>,
 ) -> Result<usize> {
+    // Without the lock, as giving that up would wake others for the same.
+    if from.len() > 0 && room() == 0 {
+        if end.tty().has_fasync() {
+            end.tty().set(Flag::DoWriteWakeup);
+        }
+        return Err(EAGAIN);
+    }
     let _lock = end.tty().try_lock_writing().ok_or(EAGAIN)?;
     let mut buffer = KVec::from_elem(0u8, from.len().min(PIECE), GFP_KERNEL)?;
     let mut done = 0usize;

@@ -9,6 +9,7 @@ use kernel::{
         layout::ArrayLayout,
         Allocator, NumaNode,
     },
+    page::PAGE_SIZE,
     prelude::*,
 };
 
@@ -47,7 +48,8 @@ impl Memory {
         })
     }
 
-    /// The same without sleeping: fails more often, and says nothing in the log.
+    /// The same without sleeping: fails more often, and says nothing in the log. Up to a page is not charged where that is at its
+    /// limit: it may be for an echo, which would be lost, and the C driver's is not charged either.
     ///
     /// # Errors
     ///
@@ -56,7 +58,14 @@ impl Memory {
         let layout = ArrayLayout::<u8>::new(capacity).map_err(|_| ENOMEM)?;
         // The difference of the first two is `__GFP_ACCOUNT`.
         let flags = (GFP_KERNEL_ACCOUNT & !GFP_KERNEL) | GFP_NOWAIT | __GFP_NOWARN;
-        let ptr = Kmalloc::alloc(layout.into(), flags, NumaNode::NO_NODE)?;
+        let uncharged = GFP_NOWAIT | __GFP_NOWARN;
+        let ptr = Kmalloc::alloc(layout.into(), flags, NumaNode::NO_NODE).or_else(|error| {
+            if capacity <= PAGE_SIZE {
+                Kmalloc::alloc(layout.into(), uncharged, NumaNode::NO_NODE)
+            } else {
+                Err(error)
+            }
+        })?;
         // INVARIANT: Just allocated; `kvfree()` takes what `kmalloc()` gave.
         Ok(Self {
             ptr: ptr.cast(),

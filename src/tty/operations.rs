@@ -261,9 +261,6 @@ pub(crate) trait Master: PtyEnd {
     fn open_file(file: OpeningFile<'_>) -> Result<Opened<'_, Self::Pair>>;
 
     /// The last reference to a file is gone; the tty core closes the end after this. No lock is held. May sleep.
-    ///
-    /// Not called for a file that was hung up (`TIOCVHANGUP` by root), for which the core goes straight to
-    /// [`PtyEnd::close`].
     fn release_file(end: &End<'_, Self::Pair>);
 
     /// An ioctl, before the tty core sees it. `Ok(None)` hands it on to the core. No lock is held.

@@ -5,7 +5,10 @@
 //! C headers: [`include/linux/tty_port.h`](srctree/include/linux/tty_port.h),
 //! [`include/linux/tty_flip.h`](srctree/include/linux/tty_flip.h)
 
-use super::{ldisc::Ldisc, tty_struct::Tty};
+use super::{
+    ldisc::Ldisc,
+    tty_struct::{Signals, Tty},
+};
 use crate::bindings;
 use core::ptr::{addr_of_mut, NonNull};
 use kernel::{
@@ -18,7 +21,7 @@ use kernel::{
         },
         SpinLockIrq,
     },
-    types::Opaque,
+    types::{NotThreadSafe, Opaque},
 };
 
 /// How much waits in the flip buffer for the line discipline at least, when a writer waits for room (bytes).
@@ -166,7 +169,7 @@ impl Port {
         ldisc: &Ldisc<'_>,
         slave: &Tty,
         data: &[u8],
-        signals: Option<[u8; 3]>,
+        signals: Signals,
         waits: bool,
         after: usize,
     ) -> usize {
@@ -182,13 +185,13 @@ impl Port {
                 None => return self.receive(data),
             }
         };
-        // Again, as it may have waited for the lock. The work starts when the lock is given up.
-        let may_signal = slave.signals() != signals && slave.may_signal(data);
-        if may_signal || !slave.settings_are_free() {
-            return self.queue(data);
+        // Again, as it may have waited for the lock. The work waits for that, and goes on when it is given up.
+        let now = slave.signals();
+        if (now != signals && now.contains_any(data)) || !slave.settings_are_free() {
+            return self.receive(data);
         }
         let (empty, direct) = match consumer.pump(ldisc, Some(slave)) {
-            Pumped::Held => return self.queue(data),
+            Pumped::Held => return self.receive(data),
             Pumped::Full => (false, 0),
             // SAFETY: The consumer is locked, and what came before has been delivered.
             Pumped::Empty => (true, unsafe {
@@ -229,7 +232,10 @@ impl Port {
     fn lock_consumer(&self) -> Consumer<'_> {
         // SAFETY: The port is initialised.
         unsafe { bindings::tty_buffer_lock_exclusive(self.as_ptr()) };
-        Consumer { port: self }
+        Consumer {
+            port: self,
+            _not_send: NotThreadSafe,
+        }
     }
 
     /// The same, unless a signal comes first.
@@ -247,7 +253,10 @@ impl Port {
                 return None;
             }
         }
-        Some(Consumer { port: self })
+        Some(Consumer {
+            port: self,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// The same if nobody else is consumer.
@@ -261,7 +270,10 @@ impl Port {
             }
             bindings::atomic_add(1, addr_of_mut!((*port).buf.priority));
         }
-        Some(Consumer { port: self })
+        Some(Consumer {
+            port: self,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// How many bytes [`receive`](Self::receive) would take now, memory permitting.
@@ -314,6 +326,7 @@ enum Pumped {
 /// are `read` and `lookahead` of each buffer. Producers only append to the last one: what has a `next` is ours to free.
 struct Consumer<'a> {
     port: &'a Port,
+    _not_send: NotThreadSafe,
 }
 
 impl Consumer<'_> {
@@ -344,9 +357,10 @@ impl Consumer<'_> {
                 } else {
                     core::ptr::null()
                 };
-                if slave
-                    .is_some_and(|slave| slave.may_signal(core::slice::from_raw_parts(data, count)))
-                {
+                if slave.is_some_and(|slave| {
+                    let bytes = core::slice::from_raw_parts(data, count);
+                    slave.signals().contains_any(bytes)
+                }) {
                     self.port.queued.store(1, Relaxed);
                     return Pumped::Held;
                 }

@@ -17,7 +17,7 @@ use kernel::{
             Guard, Lock,
         },
     },
-    types::Opaque,
+    types::{NotThreadSafe, Opaque},
 };
 
 /// What the core keeps of a buffer for writes at least, and what an idle terminal may keep (bytes).
@@ -129,7 +129,8 @@ impl Tty {
 
     /// Whether the terminal was hung up, or is being.
     pub(super) fn is_hung_up(&self) -> bool {
-        self.test(Flag::Hupped) || self.test(Flag::Hupping)
+        // In this order, as the hangup sets the one before it clears the other.
+        self.test(Flag::Hupping) || self.test(Flag::Hupped)
     }
 
     /// Sets `flag`, atomically.
@@ -291,29 +292,24 @@ impl Tty {
         c_lflag & bindings::ICANON != 0
     }
 
-    /// The characters that signal (`ISIG`), if any do. A hint, read without `termios_rwsem`.
-    pub(super) fn signals(&self) -> Option<[u8; 3]> {
-        // SAFETY: The object is live; racing reads of aligned words and of bytes.
-        let (c_lflag, c_cc) = unsafe {
+    /// The input that signals (`ISIG`). A hint, read without `termios_rwsem`.
+    pub(super) fn signals(&self) -> Signals {
+        // SAFETY: The object is live; racing reads of aligned words and of bytes, each an index of `c_cc`.
+        unsafe {
             let termios = addr_of!((*self.as_ptr()).termios);
-            let c_lflag = addr_of!((*termios).c_lflag).read_volatile();
-            (c_lflag, addr_of!((*termios).c_cc).cast::<u8>())
-        };
-        if c_lflag & bindings::ISIG == 0 {
-            return None;
+            if addr_of!((*termios).c_lflag).read_volatile() & bindings::ISIG == 0 {
+                return Signals::None;
+            }
+            let c_iflag = addr_of!((*termios).c_iflag).read_volatile();
+            if c_iflag & (bindings::ISTRIP | bindings::IUCLC) != 0 {
+                return Signals::Any;
+            }
+            let c_cc = addr_of!((*termios).c_cc).cast::<u8>();
+            Signals::Chars(
+                [bindings::VINTR, bindings::VQUIT, bindings::VSUSP]
+                    .map(|which| c_cc.add(which as usize).read_volatile()),
+            )
         }
-        Some(
-            [bindings::VINTR, bindings::VQUIT, bindings::VSUSP].map(|which| {
-                // SAFETY: As above; each is an index of `c_cc`.
-                unsafe { c_cc.add(which as usize).read_volatile() }
-            }),
-        )
-    }
-
-    /// Whether `input` has one of [`signals`](Self::signals).
-    pub(super) fn may_signal(&self, input: &[u8]) -> bool {
-        self.signals()
-            .is_some_and(|signals| lines::contains_any(input, signals))
     }
 
     /// Whether `termios_rwsem` can be had for reading without waiting. A hint.
@@ -404,7 +400,10 @@ impl Tty {
             bindings::mutex_trylock(addr_of_mut!((*self.as_ptr()).atomic_write_lock)) != 0
         };
         // Made only where it is locked: dropping it unlocks.
-        locked.then(|| WriteLock { tty: self })
+        locked.then(|| WriteLock {
+            tty: self,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// Gives back the core's buffer for writes (`tty->write_buf`) if it is large and nobody is writing: the next write makes
@@ -457,6 +456,28 @@ impl Tty {
     }
 }
 
+/// What input has the line discipline signal the foreground process group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signals {
+    /// None does.
+    None,
+    /// These characters do.
+    Chars([u8; 3]),
+    /// Any may: characters are mapped to others before they are looked at.
+    Any,
+}
+
+impl Signals {
+    /// Whether some of `input` may.
+    pub(super) fn contains_any(self, input: &[u8]) -> bool {
+        match self {
+            Self::None => false,
+            Self::Chars(chars) => lines::contains_any(input, chars),
+            Self::Any => true,
+        }
+    }
+}
+
 /// The right to write to a terminal.
 ///
 /// # Invariants
@@ -465,14 +486,19 @@ impl Tty {
 #[must_use = "unlocks when dropped"]
 pub(super) struct WriteLock<'a> {
     tty: &'a Tty,
+    _not_send: NotThreadSafe,
 }
 
 impl Drop for WriteLock<'_> {
     /// `tty_write_unlock()`: who polled meanwhile saw a writer.
     fn drop(&mut self) {
-        // SAFETY: Locked by the invariant.
-        unsafe { bindings::mutex_unlock(addr_of_mut!((*self.tty.as_ptr()).atomic_write_lock)) };
-        self.tty.wake_writers();
+        // SAFETY: Locked by the invariant; the terminal and its queue are live.
+        unsafe {
+            bindings::mutex_unlock(addr_of_mut!((*self.tty.as_ptr()).atomic_write_lock));
+            bindings::rdevpts_wake_up_interruptible_poll_out(addr_of_mut!(
+                (*self.tty.as_ptr()).write_wait
+            ));
+        }
     }
 }
 

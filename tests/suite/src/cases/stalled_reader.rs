@@ -20,6 +20,7 @@ cases! { "stalled_reader":
     finishes => "a getdents that was stalled lists what was there throughout",
     output_comes_whole => "what is written while a reader of the master is stalled comes whole",
     input_goes_on => "a master is written to, though an interrupt character waits behind a stalled reader of the slave",
+    mapped_signal_goes_on => "a master is written a byte that ISTRIP makes an interrupt character while a reader of the slave is stalled",
 }
 
 /// The names in a buffer of `struct linux_dirent64`.
@@ -143,6 +144,23 @@ fn input_goes_on(ctx: &Ctx) -> Outcome {
         for _ in 0..3 {
             check_eq!(Ok(1), io::write_now(&pty.master, b"b"), "write");
         }
+        Ok(())
+    })?
+    .succeed()?;
+    stalled.finish().map(drop)
+}
+
+fn mapped_signal_goes_on(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    io::write_all(&pty.master, [b'a'; 2000])?;
+    term::modify(&slave, |t| {
+        t.c_lflag |= libc::ISIG;
+        t.c_iflag |= libc::ISTRIP;
+    })?;
+    let stalled = Stalled::new(slave.try_clone()?, libc::SYS_read)?;
+    io::set_nonblock(&pty.master, true)?;
+    child(|| {
+        check_eq!(Ok(1), io::write_now(&pty.master, b"\x83"), "write");
         Ok(())
     })?
     .succeed()?;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Terminal settings from either end.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::scope;
+
 use anyhow::Context;
 use nix::errno::Errno;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
 use crate::fixture::ioctl;
-use crate::fixture::{io, pair, term, Fs, Pty};
+use crate::fixture::{io, pair, raw_pair, term, Fs, Pty};
 
 cases! { "termios":
     initial_settings => "a fresh slave has the kernel's default settings",
@@ -20,6 +23,7 @@ cases! { "termios":
     speeds => "speeds are kept, and mean nothing",
     tcsadrain_and_tcsaflush => "TCSADRAIN keeps unread input, TCSAFLUSH drops it",
     bad_address => "TCGETS and TCSETS with a bad address are EFAULT",
+    input_meanwhile => "what is written while another thread changes the settings arrives",
     locked_bits => "TIOCSLCKTRMIOS locks bits of the slave from either end",
 }
 
@@ -226,4 +230,29 @@ fn locked_bits(ctx: &Ctx) -> Outcome {
         "a bit that was not locked did not change"
     );
     Ok(())
+}
+
+fn input_meanwhile(ctx: &Ctx) -> Outcome {
+    let (pty, slave) = raw_pair(ctx)?;
+    let settings = term::get(&slave).context("tcgetattr")?;
+    let done = AtomicBool::new(false);
+    scope(|scope| {
+        let changer = scope.spawn(|| {
+            while !done.load(Relaxed) {
+                term::set(&slave, libc::TCSANOW, &settings)?;
+            }
+            nix::Result::Ok(())
+        });
+        let come = (0..20_000).try_for_each(|n: u32| {
+            let byte = [b'a' + (n % 26) as u8];
+            io::write_all(&pty.master, byte)?;
+            io::expect(&slave, byte).with_context(|| format!("byte {n}"))
+        });
+        done.store(true, Relaxed);
+        changer
+            .join()
+            .expect("threads do not panic")
+            .context("tcsetattr")?;
+        come
+    })
 }
