@@ -73,6 +73,8 @@ impl<M: Master> MasterFops<M> {
             write_iter: Some(Self::write_iter),
             poll: Some(Self::poll),
             fasync: Some(Self::fasync),
+            splice_read: Some(Self::splice_read),
+            splice_write: Some(Self::splice_write),
             release: Some(Self::release),
             unlocked_ioctl: Some(Self::unlocked_ioctl),
             #[cfg(CONFIG_COMPAT)]
@@ -268,6 +270,56 @@ impl<M: Master> MasterFops<M> {
             // SAFETY: The core's own function, with the caller's arguments.
             (Some(end), Some(fasync)) if !end.tty().is_hung_up() => unsafe { fasync(fd, file, on) },
             _ => ENOTTY.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `splice(2)` and `sendfile(2)` on an open file; the rest is valid for the call.
+    unsafe extern "C" fn splice_read(
+        file: *mut bindings::file,
+        pos: *mut bindings::loff_t,
+        pipe: *mut bindings::pipe_inode_info,
+        len: usize,
+        flags: c_uint,
+    ) -> isize {
+        // SAFETY: The file is open, on a master of ours.
+        match unsafe {
+            (
+                master_end::<M::Pair>(file),
+                Self::core_of(file).0.splice_read,
+            )
+        } {
+            // SAFETY: The core's own function, with the caller's arguments.
+            (Some(end), Some(splice)) if !end.tty().is_hung_up() => unsafe {
+                splice(file, pos, pipe, len, flags)
+            },
+            _ => EINVAL.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `splice(2)` and `sendfile(2)` on an open file; the rest is valid for the call.
+    unsafe extern "C" fn splice_write(
+        pipe: *mut bindings::pipe_inode_info,
+        file: *mut bindings::file,
+        pos: *mut bindings::loff_t,
+        len: usize,
+        flags: c_uint,
+    ) -> isize {
+        // SAFETY: The file is open, on a master of ours.
+        match unsafe {
+            (
+                master_end::<M::Pair>(file),
+                Self::core_of(file).0.splice_write,
+            )
+        } {
+            // SAFETY: The core's own function, with the caller's arguments.
+            (Some(end), Some(splice)) if !end.tty().is_hung_up() => unsafe {
+                splice(pipe, file, pos, len, flags)
+            },
+            _ => EINVAL.to_errno() as isize,
         }
     }
 

@@ -82,6 +82,20 @@ pub fn is_bare_status(fd: i32, bytes: &[u8], len: usize) -> bool {
     asked == 0 && packet != 0 && len > 1 && bytes == [0]
 }
 
+/// The flags of preadv2(2) or pwritev2(2) that both file systems take the same way: a master of rdevpts knows `RWF_NOWAIT`.
+pub fn may_wait(fd: i32, flags: i32) -> i32 {
+    let mut st = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: writes what it is given, or fails.
+    let is_master = unsafe {
+        libc::fstat(fd, st.as_mut_ptr()) == 0 && st.assume_init().st_rdev == libc::makedev(5, 2)
+    };
+    if is_master {
+        flags & !libc::RWF_NOWAIT
+    } else {
+        flags
+    }
+}
+
 /// What stat(2) gives, without the superblock's number and the times, which differ between any two mounts.
 pub fn stat(target: &Target, st: &libc::stat) -> Vec<i64> {
     vec![

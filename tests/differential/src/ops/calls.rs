@@ -180,7 +180,10 @@ impl Family for Calls {
                     len,
                     offset,
                     flags,
-                } => read_with(fd.number(), usize::from(*len), *offset, *flags),
+                } => {
+                    let flags = departures::may_wait(fd.number(), *flags);
+                    read_with(fd.number(), usize::from(*len), *offset, flags)
+                }
                 Self::Pwritev2 {
                     fd,
                     text,
@@ -189,7 +192,8 @@ impl Family for Calls {
                 } => {
                     let bytes = departures::at_once(fd.number(), text.bytes());
                     let part = segment(bytes.as_ptr(), bytes.len());
-                    let wrote = libc::pwritev2(fd.number(), &part, 1, *offset, *flags);
+                    let flags = departures::may_wait(fd.number(), *flags);
+                    let wrote = libc::pwritev2(fd.number(), &part, 1, *offset, flags);
                     Outcome::from_ret(wrote as i64)
                 }
                 Self::SpliceFrom { fd, len } => splice_from(fd.number(), usize::from(*len)),

@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use nix::errno::Errno;
-use nix::fcntl::{fcntl, FcntlArg, OFlag};
+use nix::fcntl::{fcntl, splice, FcntlArg, OFlag, SpliceFFlags};
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal::{SIGCONT, SIGHUP};
 
@@ -210,6 +210,19 @@ fn tiocvhangup_on_master(ctx: &Ctx) -> Outcome {
         fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_ASYNC)),
         Errno::ENOTTY,
         "the master's SIGIO",
+    )?;
+    let (reader, writer) = nix::unistd::pipe().context("pipe")?;
+    let flags = SpliceFFlags::empty();
+    check_errno(
+        splice(&pty.master, None, &writer, None, 1, flags),
+        Errno::EINVAL,
+        "splice from the master",
+    )?;
+    io::write_all(&writer, b"x")?;
+    check_errno(
+        splice(&reader, None, &pty.master, None, 1, flags),
+        Errno::EINVAL,
+        "splice to the master",
     )?;
     check!(fs.has(0), "the node went with the hangup");
     drop(pty);
