@@ -5,6 +5,7 @@ mod blocking;
 mod canonical;
 mod compat;
 mod controlling_tty;
+mod cves;
 mod directory;
 mod eof_drain;
 mod file_calls;
@@ -58,6 +59,7 @@ const THEMES: &[&[Case]] = &[
     nodes::CASES,
     directory::CASES,
     stalled_reader::CASES,
+    cves::CASES,
     limits::CASES,
     sysctl::CASES,
     inotify::CASES,
