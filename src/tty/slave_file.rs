@@ -4,7 +4,7 @@
 //!
 //! It differs in two things: what waits in the flip buffer is delivered by the reader, who would else wait for a kworker to
 //! do it; and the line discipline is asked for more than 64 bytes at a time. (`write_iter` must be the core's: that is how a
-//! hangup knows the files that it must disconnect.)
+//! hangup knows the files that it must disconnect, for good.)
 //!
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c)
 
