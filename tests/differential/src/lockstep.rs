@@ -152,6 +152,19 @@ impl<'a> Lockstep<'a> {
                 return Ok(None);
             }
         }
+        // And so is who comes first, a reader who waits for what comes, or who waits for the event that it makes.
+        let master = |op: &Op| {
+            let (fd, _) = op.stream_read()?;
+            self.model.is_master(fd).then_some(fd)
+        };
+        let there = |fd| self.input.get(&fd).is_some_and(|input| *input > 0);
+        let mut busy = self.busy.iter().flatten();
+        let takes = busy.clone().any(|busy| master(busy).is_some());
+        let would_take = master(&op).is_some_and(|fd| !there(fd));
+        if (op.waits() && takes) || (would_take && busy.any(Op::waits)) {
+            self.stats.skipped += 1;
+            return Ok(None);
+        }
         // The kernel's set_termios() spins until a blocked writer of the terminal goes away, and so do we, on one processor.
         if op.drains() && self.busy.iter().flatten().any(Op::writes) {
             self.stats.skipped += 1;
@@ -333,14 +346,15 @@ impl<'a> Lockstep<'a> {
                 && left.signals == right.signals
                 && left.dead == right.dead
                 && left.ended.keys().eq(right.ended.keys());
+            // Whether or not what is left to read is looked at this time.
+            if !moving && self.even_out_ended(&mut rest)? {
+                continue;
+            }
             if same && !moving {
                 self.stats.retries += u64::from(rounds > 0);
                 let [seen, _] = seen;
                 self.even_out_edges(&mut rest)?;
                 return Ok(self.accept(&seen, rest));
-            }
-            if !moving && self.even_out_ended(&mut rest)? {
-                continue;
             }
             if begin.elapsed() > self.patience {
                 return Ok(Some(self.tell(&seen, &rest)));

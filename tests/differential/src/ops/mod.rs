@@ -65,6 +65,11 @@ pub trait Family: Sized {
         false
     }
 
+    /// Whether it waits for events.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// For a write to a stream: where to, and what.
     fn text(&mut self) -> Option<(i32, &mut Text)> {
         None
@@ -139,6 +144,11 @@ macro_rules! families {
             /// See [`Family::writes`].
             pub fn writes(&self) -> bool {
                 match self { $(Self::$family(op) => op.writes()),+ }
+            }
+
+            /// See [`Family::waits`].
+            pub fn waits(&self) -> bool {
+                match self { $(Self::$family(op) => op.waits()),+ }
             }
 
             /// See [`Family::text`].

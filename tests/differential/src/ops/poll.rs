@@ -119,6 +119,13 @@ impl Family for Events {
         }
     }
 
+    fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::Poll { wait: true, .. } | Self::Wait { wait: true, .. }
+        )
+    }
+
     fn run(&self, _cx: &Cx<'_>) -> Outcome {
         // SAFETY: pointers are to values that outlive the calls.
         unsafe {
