@@ -91,11 +91,12 @@ pub fn read_exact(fd: &impl AsFd, into: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-/// Reads `total` bytes with as few calls as the kernel lets us, each as large as `buffer`.
+/// Reads `total` bytes with as few calls as the kernel lets us, each as large as `buffer`; how many those
+/// were.
 ///
 /// With a `pattern`, each byte must be that of the pattern repeated.
-pub fn drain(fd: &impl AsFd, buffer: &mut [u8], total: u64, pattern: Option<&[u8]>) -> Result<()> {
-    let mut done = 0_u64;
+pub fn drain(fd: &impl AsFd, buffer: &mut [u8], total: u64, pattern: Option<&[u8]>) -> Result<u64> {
+    let (mut done, mut reads) = (0_u64, 0);
     while done < total {
         let n = match unistd::read(fd, buffer).context("read")? {
             0 => bail!("end of file after {done} of {total} bytes"),
@@ -111,9 +112,10 @@ pub fn drain(fd: &impl AsFd, buffer: &mut [u8], total: u64, pattern: Option<&[u8
             }
         }
         done += n as u64;
+        reads += 1;
     }
     ensure!(done == total, "{done} bytes came where {total} were due");
-    Ok(())
+    Ok(reads)
 }
 
 #[cfg(test)]
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     /// What `drain` says of `written`, if `total` bytes of "abc" repeated are due.
-    fn drained(written: &[u8], total: u64) -> Result<()> {
+    fn drained(written: &[u8], total: u64) -> Result<u64> {
         let link = Link::open(Subject::Pipe, Discipline::Raw)?;
         write_all(&link.far.writer, written)?;
         drop(link.far);
@@ -129,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_that_are_due_pass() {
-        drained(b"abcabcabca", 10).unwrap();
+    fn the_bytes_that_are_due_pass_and_reads_are_counted() {
+        assert_eq!(drained(b"abcabcabca", 10).unwrap(), 3);
     }
 
     #[test]

@@ -5,12 +5,13 @@
 use anyhow::{Context, Result};
 use nix::fcntl::{openat, OFlag};
 use nix::sys::stat::Mode;
-use nix::sys::termios::{self, OutputFlags, SetArg};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 mod ioctl {
     nix::ioctl_read_bad!(tiocgptn, libc::TIOCGPTN, libc::c_uint);
+    nix::ioctl_write_int_bad!(tiocgptpeer, libc::TIOCGPTPEER);
     nix::ioctl_write_ptr_bad!(tiocsptlck, libc::TIOCSPTLCK, libc::c_int);
 }
 
@@ -30,11 +31,24 @@ pub fn open_master(dir: BorrowedFd) -> nix::Result<OwnedFd> {
 /// Unlocks the slave of `master`, and opens it by its name in `dir`.
 pub fn open_slave(dir: BorrowedFd, master: &OwnedFd) -> nix::Result<OwnedFd> {
     let mut index = 0;
-    // SAFETY: TIOCSPTLCK reads one int.
-    unsafe { ioctl::tiocsptlck(master.as_raw_fd(), &0) }?;
+    unlock(master)?;
     // SAFETY: TIOCGPTN writes one unsigned int.
     unsafe { ioctl::tiocgptn(master.as_raw_fd(), &mut index) }?;
     openat(dir, index.to_string().as_str(), FLAGS, Mode::empty())
+}
+
+/// Lets the slave of `master` be opened.
+pub fn unlock(master: &OwnedFd) -> nix::Result<()> {
+    // SAFETY: TIOCSPTLCK reads one int.
+    unsafe { ioctl::tiocsptlck(master.as_raw_fd(), &0) }.map(drop)
+}
+
+/// Opens the unlocked slave of `master` without a name (`TIOCGPTPEER`).
+pub fn open_peer(master: &OwnedFd) -> nix::Result<OwnedFd> {
+    // SAFETY: TIOCGPTPEER takes its argument by value.
+    let fd = unsafe { ioctl::tiocgptpeer(master.as_raw_fd(), FLAGS.bits()) }?;
+    // SAFETY: The ioctl made this descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// What the line discipline of a slave does.
@@ -44,6 +58,8 @@ pub enum Discipline {
     Raw,
     /// Output is cooked (`OPOST`, `ONLCR`); input is raw, and not echoed.
     CookedOutput,
+    /// Input comes in lines (`ICANON`), and is not echoed.
+    CanonicalInput,
     /// As a new pty has it: canonical input with echo, cooked output.
     Default,
 }
@@ -54,9 +70,14 @@ pub fn open_pair(dir: BorrowedFd, discipline: Discipline) -> Result<(OwnedFd, Ow
     let slave = open_slave(dir, &master).context("opening a slave")?;
     if discipline != Discipline::Default {
         let mut settings = termios::tcgetattr(&slave).context("tcgetattr")?;
-        termios::cfmakeraw(&mut settings);
-        if discipline == Discipline::CookedOutput {
-            settings.output_flags |= OutputFlags::OPOST | OutputFlags::ONLCR;
+        match discipline {
+            Discipline::Raw => termios::cfmakeraw(&mut settings),
+            Discipline::CookedOutput => {
+                termios::cfmakeraw(&mut settings);
+                settings.output_flags |= OutputFlags::OPOST | OutputFlags::ONLCR;
+            }
+            Discipline::CanonicalInput => settings.local_flags.remove(LocalFlags::ECHO),
+            Discipline::Default => (),
         }
         termios::tcsetattr(&slave, SetArg::TCSANOW, &settings).context("tcsetattr")?;
     }

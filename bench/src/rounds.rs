@@ -48,7 +48,7 @@ pub fn measure(
             let on = || format!("{}, on {}", workload.name, subjects[at].0);
             let _watchdog = watchdog::start(plan.stuck, &on());
             let elapsed = run.run(*n).with_context(on)?;
-            figures.push(workload.figure.of(*n, elapsed));
+            figures.push(workload.figure.of(&**run, *n, elapsed));
             // A calibration in bad times makes rounds that a single interruption spoils: they grow to what the fastest
             // of them says.
             *n = scaled(*n, elapsed, plan.round).max(*n);

@@ -2,14 +2,14 @@
 
 //! Throughput: one process writes as fast as it can, the other reads as fast as it can.
 
-use super::{Figure, Run, Workload};
+use super::{Better, Figure, Run, Workload};
 use crate::link::{drain, write_all, End, Link, Subject};
 use crate::peer::Peer;
 use crate::pty::Discipline;
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use std::time::{Duration, Instant};
 
-/// Of writes, and of the readers' buffers.
+/// Of one operation, and of the readers' buffers.
 const SIZE: usize = 64 * 1024;
 
 /// Columns of a line, with its newline.
@@ -18,66 +18,71 @@ const LINE: usize = 80;
 /// What the first run moves, to check what comes out: more than any buffer on the way holds.
 const CHECKED: u64 = 4;
 
-/// Program output as programs make it that care for speed, with nothing done to it.
-pub fn slave_to_master_raw() -> Workload {
-    up("slave-to-master raw, 64 KiB writes", Discipline::Raw, bytes)
+/// Program output with nothing done to it, `size` bytes at a time.
+pub fn slave_to_master_raw(size: usize) -> Workload {
+    up("raw", size, Discipline::Raw, bytes)
 }
 
-/// The same as text, with its newlines made CR NL. Bytes are counted as they are written.
-pub fn slave_to_master_cooked() -> Workload {
-    up(
-        "slave-to-master cooked, 64 KiB writes",
-        Discipline::CookedOutput,
-        lines,
-    )
+/// Text, with its newlines made CR NL. Bytes are counted as they are written.
+pub fn slave_to_master_cooked(size: usize) -> Workload {
+    up("cooked", size, Discipline::CookedOutput, lines)
 }
 
 /// A paste, into a program that takes it raw.
 pub fn master_to_slave_raw() -> Workload {
-    let chunk = bytes();
+    let name = "master-to-slave raw, 64 KiB writes";
+    down(name, Discipline::Raw, bytes, |_| SIZE)
+}
+
+/// A paste, into a program that takes it line by line: each read gives one.
+pub fn master_to_slave_canonical() -> Workload {
+    // A pipe knows no lines: so much work for its reader, about.
+    let buffer = |subject: Subject| match subject {
+        Subject::Pty(_) => SIZE,
+        Subject::Pipe => LINE,
+    };
+    let name = "master-to-slave canonical, 64 KiB writes";
+    down(name, Discipline::CanonicalInput, lines, buffer)
+}
+
+/// How much each of the master's reads gives of raw output.
+pub fn bytes_per_read() -> Workload {
+    let raw = slave_to_master_raw(SIZE);
     Workload {
-        name: "master-to-slave raw, 64 KiB writes".into(),
-        figure: throughput(&chunk),
-        prepare: Box::new(move |subject| {
-            let Link { near, far } = Link::open(subject, Discipline::Raw)?;
-            let pattern = chunk.clone();
-            let mut buffer = vec![0; SIZE];
-            let mut unchecked = true;
-            let peer = Peer::spawn(move |n| {
-                let check = std::mem::take(&mut unchecked).then_some(&pattern[..]);
-                let total = n * pattern.len() as u64;
-                drain(&far.reader, &mut buffer, total, check)
-            })?;
-            let chunk = chunk.clone();
-            let mut down = Down { chunk, near, peer };
-            down.run(CHECKED)?;
-            Ok(Some(Box::new(down)))
-        }),
+        name: "bytes per master read, 64 KiB buffer".into(),
+        figure: Figure::Counted {
+            unit: "bytes",
+            better: Better::Higher,
+        },
+        ..raw
     }
 }
 
-fn up(name: &str, discipline: Discipline, chunk: fn() -> Vec<u8>) -> Workload {
+fn up(what: &str, size: usize, discipline: Discipline, text: fn() -> Vec<u8>) -> Workload {
     Workload {
-        name: name.into(),
-        figure: throughput(&chunk()),
+        name: format!("slave-to-master {what}, {} writes", size_name(size)),
+        figure: throughput(&text()),
         prepare: Box::new(move |subject| {
             let Link { near, far } = Link::open(subject, discipline)?;
-            let chunk = chunk();
+            let text = text();
             let is_cooked =
                 discipline == Discipline::CookedOutput && matches!(subject, Subject::Pty(_));
             let output = if is_cooked {
-                cooked(&chunk)
+                cooked(&text)
             } else {
-                chunk.clone()
+                text.clone()
             };
-            let peer =
-                Peer::spawn(move |n| (0..n).try_for_each(|_| write_all(&far.writer, &chunk)))?;
+            let peer = Peer::spawn(move |n| {
+                let write = |piece| write_all(&far.writer, piece);
+                (0..n).try_for_each(|_| text.chunks(size).try_for_each(write))
+            })?;
             let mut up = Up {
                 near,
                 peer,
                 buffer: vec![0; SIZE],
                 output,
                 is_checked: false,
+                per_read: 0.0,
             };
             up.run(CHECKED)?;
             Ok(Some(Box::new(up)))
@@ -85,18 +90,61 @@ fn up(name: &str, discipline: Discipline, chunk: fn() -> Vec<u8>) -> Workload {
     }
 }
 
-fn throughput(chunk: &[u8]) -> Figure {
-    Figure::Throughput {
-        bytes: chunk.len() as u64,
+fn down(
+    name: &str,
+    discipline: Discipline,
+    text: fn() -> Vec<u8>,
+    buffer: fn(Subject) -> usize,
+) -> Workload {
+    Workload {
+        name: name.into(),
+        figure: throughput(&text()),
+        prepare: Box::new(move |subject| {
+            let Link { near, far } = Link::open(subject, discipline)?;
+            let pattern = text();
+            let mut buffer = vec![0; buffer(subject)];
+            let has_lines =
+                discipline == Discipline::CanonicalInput && matches!(subject, Subject::Pty(_));
+            let mut unchecked = true;
+            let peer = Peer::spawn(move |n| {
+                let check = std::mem::take(&mut unchecked).then_some(&pattern[..]);
+                let total = n * pattern.len() as u64;
+                let reads = drain(&far.reader, &mut buffer, total, check)?;
+                ensure!(
+                    !has_lines || reads == total / LINE as u64,
+                    "{reads} reads for {total} bytes of lines"
+                );
+                Ok(())
+            })?;
+            let text = text();
+            let mut down = Down { text, near, peer };
+            down.run(CHECKED)?;
+            Ok(Some(Box::new(down)))
+        }),
     }
 }
 
-/// One write of bytes of all values, each place unlike those near it.
+fn throughput(text: &[u8]) -> Figure {
+    Figure::Throughput {
+        bytes: text.len() as u64,
+    }
+}
+
+/// How people call a size.
+fn size_name(bytes: usize) -> String {
+    if bytes % 1024 == 0 {
+        format!("{} KiB", bytes / 1024)
+    } else {
+        format!("{bytes}-byte")
+    }
+}
+
+/// Bytes of all values, each place unlike those near it.
 fn bytes() -> Vec<u8> {
     (0..SIZE).map(|i| (i % 251 + i / 251) as u8).collect()
 }
 
-/// One write of whole lines, no two alike.
+/// Whole lines, no two alike.
 fn lines() -> Vec<u8> {
     let line = |i| format!("{i:0width$}\n", width = LINE - 1).into_bytes();
     (0..SIZE / LINE).flat_map(line).collect()
@@ -119,9 +167,11 @@ struct Up {
     near: End,
     peer: Peer,
     buffer: Vec<u8>,
-    /// What comes out of one write.
+    /// What comes out of one operation.
     output: Vec<u8>,
     is_checked: bool,
+    /// What each read of the last run gave.
+    per_read: f64,
 }
 
 impl Run for Up {
@@ -130,17 +180,22 @@ impl Run for Up {
         let total = n * self.output.len() as u64;
         let start = Instant::now();
         self.peer.start(n)?;
-        drain(&self.near.reader, &mut self.buffer, total, check)?;
+        let reads = drain(&self.near.reader, &mut self.buffer, total, check)?;
         let elapsed = start.elapsed();
         self.peer.finish()?;
         self.is_checked = true;
+        self.per_read = total as f64 / reads as f64;
         Ok(elapsed)
+    }
+
+    fn counted(&self) -> f64 {
+        self.per_read
     }
 }
 
 /// From master to slave, written by this process.
 struct Down {
-    chunk: Vec<u8>,
+    text: Vec<u8>,
     near: End,
     peer: Peer,
 }
@@ -150,7 +205,7 @@ impl Run for Down {
         let start = Instant::now();
         self.peer.start(n)?;
         for _ in 0..n {
-            write_all(&self.near.writer, &self.chunk)?;
+            write_all(&self.near.writer, &self.text)?;
         }
         // It is done when all has been read.
         self.peer.finish()?;
@@ -177,9 +232,10 @@ mod tests {
     #[test]
     fn runs_go_both_ways() {
         for workload in [
-            slave_to_master_raw(),
-            slave_to_master_cooked(),
+            slave_to_master_raw(4096),
+            slave_to_master_cooked(LINE),
             master_to_slave_raw(),
+            master_to_slave_canonical(),
         ] {
             let mut run = (workload.prepare)(Subject::Pipe).unwrap().unwrap();
             for n in [1, 20] {

@@ -25,6 +25,13 @@ pub enum Figure {
     },
     /// Microseconds that one operation takes.
     Time,
+    /// What the run counts itself ([`Run::counted`]).
+    Counted {
+        /// Its unit, in ASCII.
+        unit: &'static str,
+        /// Which of two is the better one.
+        better: Better,
+    },
 }
 
 /// Which of two figures is the better one.
@@ -43,6 +50,7 @@ impl Figure {
         match self {
             Figure::Throughput { .. } => "MB/s",
             Figure::Time => "us",
+            Figure::Counted { unit, .. } => unit,
         }
     }
 
@@ -51,16 +59,18 @@ impl Figure {
         match self {
             Figure::Throughput { .. } => Better::Higher,
             Figure::Time => Better::Lower,
+            Figure::Counted { better, .. } => better,
         }
     }
 
-    /// The figure of `n` operations that took `elapsed` together.
-    pub fn of(self, n: u64, elapsed: Duration) -> f64 {
+    /// The figure of `run`, whose last `n` operations took `elapsed` together.
+    pub fn of(self, run: &dyn Run, n: u64, elapsed: Duration) -> f64 {
         // A byte in a microsecond is a megabyte in a second.
         let us = elapsed.as_secs_f64() * 1e6;
         match self {
             Figure::Throughput { bytes } => (bytes * n) as f64 / us,
             Figure::Time => us / n as f64,
+            Figure::Counted { .. } => run.counted(),
         }
     }
 }
@@ -69,6 +79,11 @@ impl Figure {
 pub trait Run {
     /// Does `n` operations, and says how long they took.
     fn run(&mut self, n: u64) -> Result<Duration>;
+
+    /// What the last run counted, where the figure is [`Figure::Counted`].
+    fn counted(&self) -> f64 {
+        f64::NAN
+    }
 }
 
 /// Sets a workload up; `None` where it makes no sense for the subject.
@@ -87,13 +102,19 @@ pub struct Workload {
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Workload> {
     let mut all = vec![
-        bulk::slave_to_master_raw(),
-        bulk::slave_to_master_cooked(),
+        bulk::slave_to_master_raw(64 * 1024),
+        bulk::slave_to_master_raw(4096),
+        bulk::slave_to_master_cooked(64 * 1024),
+        bulk::slave_to_master_cooked(4096),
+        bulk::slave_to_master_cooked(80),
+        bulk::bytes_per_read(),
         bulk::master_to_slave_raw(),
+        bulk::master_to_slave_canonical(),
         round_trip::echo(),
         round_trip::ping_pong(),
         open_close::ptmx(),
         open_close::ptmx_and_slave(),
+        open_close::peer(),
     ];
     all.extend([1, 100, 900].map(getdents::pass));
     all
@@ -103,11 +124,25 @@ pub fn all() -> Vec<Workload> {
 mod tests {
     use super::*;
 
+    struct Fake;
+
+    impl Run for Fake {
+        fn run(&mut self, _: u64) -> Result<Duration> {
+            Ok(Duration::ZERO)
+        }
+
+        fn counted(&self) -> f64 {
+            7.0
+        }
+    }
+
     #[test]
     fn figures() {
-        let throughput = Figure::Throughput { bytes: 1000 };
-        assert_eq!(throughput.of(50, Duration::from_millis(1)), 50.0);
-        assert_eq!(Figure::Time.of(50, Duration::from_millis(1)), 20.0);
+        let of = |figure: Figure| figure.of(&Fake, 50, Duration::from_millis(1));
+        assert_eq!(of(Figure::Throughput { bytes: 1000 }), 50.0);
+        assert_eq!(of(Figure::Time), 20.0);
+        let (unit, better) = ("bytes", Better::Higher);
+        assert_eq!(of(Figure::Counted { unit, better }), 7.0);
     }
 
     #[test]

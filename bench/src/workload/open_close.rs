@@ -19,6 +19,22 @@ pub fn ptmx_and_slave() -> Workload {
     workload("open/close of ptmx and slave", true)
 }
 
+/// Opens the slave of a master that stays open by `TIOCGPTPEER`, and closes it.
+pub fn peer() -> Workload {
+    Workload {
+        name: "TIOCGPTPEER and close".into(),
+        figure: Figure::Time,
+        prepare: Box::new(|subject| match subject {
+            Subject::Pty(mount) => {
+                let master = pty::open_master(mount.dir()).context("opening ptmx")?;
+                pty::unlock(&master).context("TIOCSPTLCK")?;
+                Ok(Some(Box::new(Peer { master })))
+            }
+            Subject::Pipe => Ok(None),
+        }),
+    }
+}
+
 fn workload(name: &str, with_slave: bool) -> Workload {
     Workload {
         name: name.into(),
@@ -48,6 +64,20 @@ impl Run for OpenClose {
                 drop(pty::open_slave(dir, &master).context("opening a slave")?);
             }
             drop(master);
+        }
+        Ok(start.elapsed())
+    }
+}
+
+struct Peer {
+    master: OwnedFd,
+}
+
+impl Run for Peer {
+    fn run(&mut self, n: u64) -> Result<Duration> {
+        let start = Instant::now();
+        for _ in 0..n {
+            drop(pty::open_peer(&self.master).context("TIOCGPTPEER")?);
         }
         Ok(start.elapsed())
     }
