@@ -5,7 +5,9 @@
 //! Each file system is mounted afresh, in a mount namespace of the program's own. Rounds of all of them take turns, in
 //! one boot and in one process; what counts is the ratio of their medians. No figure changes the exit status.
 
+mod limits;
 mod link;
+mod meminfo;
 mod peer;
 mod pty;
 mod report;
@@ -19,8 +21,7 @@ mod workload;
 use anyhow::{bail, Context, Result};
 use clap::Parser;
 use link::Subject;
-use nix::sys::resource::{getrlimit, setrlimit, Resource};
-use report::Outcome;
+use report::{Outcome, Place};
 use rounds::Plan;
 use sandbox::Sandbox;
 use std::io::Write;
@@ -41,12 +42,21 @@ struct Args {
     /// Only workloads whose name contains one of these, separated by commas.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Leave out workloads whose name contains one of these, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    skip: Vec<String>,
     /// Name the workloads, and do nothing.
     #[arg(long)]
     list: bool,
     /// Write the results to FILE, as a list of objects.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// What the results say of the clock: wall, or icount where an emulator makes time of instructions.
+    #[arg(long, default_value = "wall")]
+    clock: String,
+    /// What the results say of the machine.
+    #[arg(long, default_value = "host")]
+    machine: String,
     /// What to measure as rdevpts: with devpts, all ratios should be 1, and how far they are not is the error.
     #[arg(long, default_value = "rdevpts")]
     fstype: String,
@@ -69,7 +79,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let is_wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|o| name.contains(o));
+    let is_wanted = |name: &str| {
+        let is_named = |parts: &[String]| parts.iter().any(|part| name.contains(part));
+        (args.only.is_empty() || is_named(&args.only)) && !is_named(&args.skip)
+    };
     let mut workloads = workload::all();
     workloads.retain(|workload| is_wanted(&workload.name));
     if args.list {
@@ -79,13 +92,13 @@ fn run(args: &Args) -> Result<()> {
             .try_for_each(|w| writeln!(out, "{}", w.name))?);
     }
     if workloads.is_empty() {
-        bail!("--only: no workload has such a name (see --list)");
+        bail!("--only, --skip: no workload has such a name (see --list)");
     }
 
     let kernel = nix::sys::utsname::uname().context("uname")?;
     let kernel = kernel.release().to_string_lossy();
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    raise_open_files().context("limit of open files")?;
+    let limits = limits::raise().context("limit of open files")?;
     watchdog::install().context("sigaction")?;
     let sandbox = Sandbox::new()?;
     let devpts = sandbox.mount("c", "devpts")?;
@@ -95,6 +108,12 @@ fn run(args: &Args) -> Result<()> {
         (&*args.fstype, Subject::Pty(&rdevpts)),
         ("pipe", Subject::Pipe),
     ];
+    let place = Place {
+        kernel: &kernel,
+        machine: &args.machine,
+        clock: &args.clock,
+        cpus,
+    };
     let plan = Plan {
         rounds: args.rounds.into(),
         round: Duration::from_millis(args.round_ms),
@@ -120,9 +139,10 @@ fn run(args: &Args) -> Result<()> {
     }
     devpts.unmount()?;
     rdevpts.unmount()?;
+    drop(limits);
 
     if let Some(path) = &args.json {
-        let records: Vec<_> = outcomes.iter().map(|o| o.record(&kernel)).collect();
+        let records: Vec<_> = outcomes.iter().map(|o| o.record(&place)).collect();
         let mut json = serde_json::to_string_pretty(&records)?;
         json.push('\n');
         std::fs::write(path, json).with_context(|| path.display().to_string())?;
@@ -138,10 +158,4 @@ fn run(args: &Args) -> Result<()> {
         report::LEGEND
     )?;
     Ok(())
-}
-
-/// Hundreds of ptys are held open at a time.
-fn raise_open_files() -> nix::Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }

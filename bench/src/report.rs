@@ -19,10 +19,24 @@ pub struct Outcome {
     cost: Summary,
 }
 
+/// Where it was measured.
+#[derive(Serialize)]
+pub struct Place<'a> {
+    /// The kernel's release.
+    pub kernel: &'a str,
+    /// What it ran on.
+    pub machine: &'a str,
+    /// What the clock went by.
+    pub clock: &'a str,
+    /// How many processors there were.
+    pub cpus: usize,
+}
+
 /// One object of the JSON list.
 #[derive(Serialize)]
 pub struct Record<'a> {
-    kernel: &'a str,
+    #[serde(flatten)]
+    place: &'a Place<'a>,
     workload: &'a str,
     unit: &'a str,
     rdevpts: f64,
@@ -31,6 +45,16 @@ pub struct Record<'a> {
     /// `rdevpts` / `devpts`.
     ratio: f64,
     better: Better,
+    /// Half the distance between the quartiles, as a share of the median.
+    spread: Spread,
+}
+
+/// That of each subject.
+#[derive(Serialize)]
+struct Spread {
+    rdevpts: f64,
+    devpts: f64,
+    pipe: Option<f64>,
 }
 
 impl Outcome {
@@ -61,9 +85,9 @@ impl Outcome {
     }
 
     /// For the JSON list.
-    pub fn record<'a>(&'a self, kernel: &'a str) -> Record<'a> {
+    pub fn record<'a>(&'a self, place: &'a Place) -> Record<'a> {
         Record {
-            kernel,
+            place,
             workload: &self.workload,
             unit: self.figure.unit(),
             rdevpts: self.rdevpts.median,
@@ -71,6 +95,11 @@ impl Outcome {
             pipe: self.pipe.map(|pipe| pipe.median),
             ratio: self.ratio(),
             better: self.figure.better(),
+            spread: Spread {
+                rdevpts: self.rdevpts.half_spread(),
+                devpts: self.devpts.half_spread(),
+                pipe: self.pipe.map(|pipe| pipe.half_spread()),
+            },
         }
     }
 }
@@ -132,7 +161,7 @@ fn figure(summary: &Summary) -> String {
     let median = summary.median;
     // Three digits that mean something.
     let digits = (2 - median.abs().log10().floor() as i32).clamp(0, 3) as usize;
-    format!("{median:.digits$} ±{:2.0} %", summary.spread() * 50.0)
+    format!("{median:.digits$} ±{:2.0} %", summary.half_spread() * 100.0)
 }
 
 #[cfg(test)]
@@ -166,12 +195,20 @@ mod tests {
 
     #[test]
     fn json_has_the_fields_that_are_promised() {
-        let outcome = outcome(Figure::Time, [4.0; 3], [2.0; 3]);
+        let outcome = outcome(Figure::Time, [4.0, 6.0, 2.0], [2.0; 3]);
+        let place = Place {
+            kernel: "7.3",
+            machine: "qemu",
+            clock: "wall",
+            cpus: 2,
+        };
         assert_eq!(
-            serde_json::to_value(outcome.record("7.3")).unwrap(),
+            serde_json::to_value(outcome.record(&place)).unwrap(),
             serde_json::json!({
-                "kernel": "7.3", "workload": "w", "unit": "us", "rdevpts": 2.0, "devpts": 4.0, "pipe": null,
+                "kernel": "7.3", "machine": "qemu", "clock": "wall", "cpus": 2,
+                "workload": "w", "unit": "us", "rdevpts": 2.0, "devpts": 4.0, "pipe": null,
                 "ratio": 0.5, "better": "lower",
+                "spread": { "rdevpts": 0.0, "devpts": 0.25, "pipe": null },
             })
         );
     }

@@ -21,6 +21,16 @@ pub struct Plan {
 /// A figure for each round; `None` if the workload makes no sense for the subject.
 pub type Series = Option<Vec<f64>>;
 
+/// What is set up for one subject.
+struct Lane {
+    run: Box<dyn Run>,
+    /// How many operations a round should have, as it was found out before the first.
+    calibrated: u64,
+    /// How many the next one has.
+    n: u64,
+    figures: Vec<f64>,
+}
+
 /// Measures `workload` on each of the subjects.
 pub fn measure(
     workload: &Workload,
@@ -33,8 +43,13 @@ pub fn measure(
         let _watchdog = watchdog::start(plan.stuck, &on());
         let lane = match (workload.prepare)(subject).with_context(on)? {
             Some(mut run) => {
-                let n = calibrate(&mut *run, plan.round).with_context(on)?;
-                Some((run, n, Vec::with_capacity(plan.rounds)))
+                let calibrated = calibrate(&mut *run, plan.round).with_context(on)?;
+                Some(Lane {
+                    run,
+                    calibrated,
+                    n: calibrated,
+                    figures: Vec::with_capacity(plan.rounds),
+                })
             }
             None => None,
         };
@@ -42,21 +57,20 @@ pub fn measure(
     }
     for round in 0..plan.rounds {
         for at in order(round, lanes.len()) {
-            let Some((run, n, figures)) = &mut lanes[at] else {
+            let Some(lane) = &mut lanes[at] else {
                 continue;
             };
             let on = || format!("{}, on {}", workload.name, subjects[at].0);
             let _watchdog = watchdog::start(plan.stuck, &on());
-            let elapsed = run.run(*n).with_context(on)?;
-            figures.push(workload.figure.of(&**run, *n, elapsed));
-            // A calibration in bad times makes rounds that a single interruption spoils: they grow to what the fastest
-            // of them says.
-            *n = scaled(*n, elapsed, plan.round).max(*n);
+            let elapsed = lane.run.run(lane.n).with_context(on)?;
+            let figure = workload.figure.of(&*lane.run, lane.n, elapsed);
+            lane.figures.push(figure);
+            lane.n = adjusted(lane.n, lane.calibrated, elapsed, plan.round);
         }
     }
     Ok(lanes
         .into_iter()
-        .map(|lane| lane.map(|(.., figures)| figures))
+        .map(|lane| lane.map(|lane| lane.figures))
         .collect())
 }
 
@@ -76,6 +90,11 @@ const TRIES: usize = 3;
 /// How many operations take about `target`. This warms everything up as well.
 fn calibrate(run: &mut dyn Run, target: Duration) -> Result<u64> {
     let mut n = 1;
+    let first = run.run(n)?;
+    if first > target * 2 {
+        // Once is more than enough, and may take long.
+        return Ok(n);
+    }
     loop {
         // The fastest of some: what disturbs one of them would make the rounds too short.
         let mut elapsed = run.run(n)?;
@@ -95,6 +114,12 @@ fn scaled(n: u64, elapsed: Duration, target: Duration) -> u64 {
     let times = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
     // Far from the target the estimate is poor: fixed costs, cold caches.
     ((n as f64 * times.min(10.0)).round() as u64).max(1)
+}
+
+/// How many operations the next round has, if `n` took `elapsed` in the last one: the machine may have been slow during
+/// the calibration, or fast. Within bounds: the rounds of a series must remain comparable.
+fn adjusted(n: u64, calibrated: u64, elapsed: Duration, target: Duration) -> u64 {
+    scaled(n, elapsed, target).clamp(calibrated.div_ceil(2), calibrated * 2)
 }
 
 #[cfg(test)]
@@ -147,22 +172,22 @@ mod tests {
     }
 
     #[test]
-    fn rounds_grow_out_of_a_bad_calibration() {
+    fn rounds_stay_between_half_and_twice_the_calibration() {
         let target = Duration::from_millis(100);
-        let mut run = fake(0, 10);
-        let mut n = 3;
-        for _ in 0..4 {
-            n = scaled(n, run.run(n).unwrap(), target).max(n);
-        }
-        assert_eq!(n, 10_000);
-        // One that was disturbed does not make them shorter.
-        assert_eq!(scaled(n, target * 5, target).max(n), n);
+        let after = |n, took| adjusted(n, 1000, target * took / 4, target);
+        assert_eq!(after(1000, 3), 1333);
+        assert_eq!(after(1333, 5), 1066);
+        // A calibration in bad times, and a round in bad times.
+        assert_eq!(after(1000, 1), 2000);
+        assert_eq!(after(1000, 40), 500);
+        assert_eq!(adjusted(1, 1, target * 9, target), 1);
     }
 
     #[test]
     fn what_takes_long_is_done_once() {
-        let n = calibrate(&mut fake(0, 500_000), Duration::from_millis(100)).unwrap();
-        assert_eq!(n, 1);
+        let mut run = fake(0, 500_000);
+        let n = calibrate(&mut run, Duration::from_millis(100)).unwrap();
+        assert_eq!((n, run.turns.borrow().len()), (1, 1));
     }
 
     #[test]
@@ -194,8 +219,8 @@ mod tests {
         let us = Some(vec![1e5; 3]);
         assert_eq!(series, [us.clone(), us, None]);
         let (d, r) = ("devpts", "rdevpts");
-        // One step each of calibration, then the rounds.
-        let mut expected = [[d; TRIES], [r; TRIES]].concat();
+        // A first look and one step each of calibration, then the rounds.
+        let mut expected = [[d; TRIES + 1], [r; TRIES + 1]].concat();
         expected.extend([d, r, r, d, d, r]);
         assert_eq!(*turns.borrow(), expected);
     }

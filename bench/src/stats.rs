@@ -27,14 +27,14 @@ impl Summary {
         })
     }
 
-    /// The distance between the quartiles, as a share of the median.
-    pub fn spread(&self) -> f64 {
-        (self.upper - self.lower) / self.median
+    /// Half the distance between the quartiles, as a share of the median.
+    pub fn half_spread(&self) -> f64 {
+        (self.upper - self.lower) / 2.0 / self.median
     }
 }
 
 /// The value that a share `q` of the sorted values is below, between two of them in proportion.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     let place = q * (sorted.len() - 1) as f64;
     let (below, above) = (
         sorted[place.floor() as usize],
@@ -79,7 +79,7 @@ mod tests {
     fn spread_is_relative() {
         let spread = Summary::of(vec![8.0, 9.0, 10.0, 11.0, 12.0])
             .unwrap()
-            .spread();
-        assert!((spread - 0.2).abs() < 1e-12);
+            .half_spread();
+        assert!((spread - 0.1).abs() < 1e-12);
     }
 }

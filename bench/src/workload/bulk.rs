@@ -2,7 +2,7 @@
 
 //! Throughput: one process writes as fast as it can, the other reads as fast as it can.
 
-use super::{Better, Figure, Run, Workload};
+use super::{listing, Better, Figure, Run, Workload};
 use crate::link::{drain, write_all, End, Link, Subject};
 use crate::peer::Peer;
 use crate::pty::Discipline;
@@ -18,14 +18,33 @@ const LINE: usize = 80;
 /// What the first run moves, to check what comes out: more than any buffer on the way holds.
 const CHECKED: u64 = 4;
 
+/// How a program writes what it has to say.
+#[derive(Clone, Copy)]
+enum Pieces {
+    /// So many bytes at a time.
+    Of(usize),
+    /// Each line when it is complete, as the C library does on a terminal.
+    Lines,
+}
+
 /// Program output with nothing done to it, `size` bytes at a time.
 pub fn slave_to_master_raw(size: usize) -> Workload {
-    up("raw", size, Discipline::Raw, bytes)
+    let name = format!("slave-to-master raw, {} writes", size_name(size));
+    up(name, Discipline::Raw, bytes, Pieces::Of(size), 1)
 }
 
 /// Text, with its newlines made CR NL. Bytes are counted as they are written.
 pub fn slave_to_master_cooked(size: usize) -> Workload {
-    up("cooked", size, Discipline::CookedOutput, lines)
+    let name = format!("slave-to-master cooked, {} writes", size_name(size));
+    up(name, Discipline::CookedOutput, lines, Pieces::Of(size), 1)
+}
+
+/// What people look at: a program that lists directories, a line at a time, 20 MB of it.
+pub fn listing() -> Workload {
+    let name = "20 MB of ls -lR, a write per line".into();
+    let times = 20_000_000_u64.div_ceil(listing::text().len() as u64);
+    let discipline = Discipline::CookedOutput;
+    up(name, discipline, listing::text, Pieces::Lines, times)
 }
 
 /// A paste, into a program that takes it raw.
@@ -58,10 +77,18 @@ pub fn bytes_per_read() -> Workload {
     }
 }
 
-fn up(what: &str, size: usize, discipline: Discipline, text: fn() -> Vec<u8>) -> Workload {
+/// One operation writes the text that many `times`.
+fn up(
+    name: String,
+    discipline: Discipline,
+    text: fn() -> Vec<u8>,
+    pieces: Pieces,
+    times: u64,
+) -> Workload {
+    let bytes = times * text().len() as u64;
     Workload {
-        name: format!("slave-to-master {what}, {} writes", size_name(size)),
-        figure: throughput(&text()),
+        name,
+        figure: Figure::Throughput { bytes },
         prepare: Box::new(move |subject| {
             let Link { near, far } = Link::open(subject, discipline)?;
             let text = text();
@@ -73,18 +100,24 @@ fn up(what: &str, size: usize, discipline: Discipline, text: fn() -> Vec<u8>) ->
                 text.clone()
             };
             let peer = Peer::spawn(move |n| {
-                let write = |piece| write_all(&far.writer, piece);
-                (0..n).try_for_each(|_| text.chunks(size).try_for_each(write))
+                let mut write = |piece: &[u8]| write_all(&far.writer, piece);
+                (0..n).try_for_each(|_| match pieces {
+                    Pieces::Of(size) => text.chunks(size).try_for_each(&mut write),
+                    Pieces::Lines => text
+                        .split_inclusive(|&byte| byte == b'\n')
+                        .try_for_each(&mut write),
+                })
             })?;
             let mut up = Up {
                 near,
                 peer,
                 buffer: vec![0; SIZE],
                 output,
+                times,
                 is_checked: false,
                 per_read: 0.0,
             };
-            up.run(CHECKED)?;
+            up.pass(CHECKED.div_ceil(times))?;
             Ok(Some(Box::new(up)))
         }),
     }
@@ -98,7 +131,9 @@ fn down(
 ) -> Workload {
     Workload {
         name: name.into(),
-        figure: throughput(&text()),
+        figure: Figure::Throughput {
+            bytes: text().len() as u64,
+        },
         prepare: Box::new(move |subject| {
             let Link { near, far } = Link::open(subject, discipline)?;
             let pattern = text();
@@ -124,12 +159,6 @@ fn down(
     }
 }
 
-fn throughput(text: &[u8]) -> Figure {
-    Figure::Throughput {
-        bytes: text.len() as u64,
-    }
-}
-
 /// How people call a size.
 fn size_name(bytes: usize) -> String {
     if bytes % 1024 == 0 {
@@ -140,7 +169,7 @@ fn size_name(bytes: usize) -> String {
 }
 
 /// Bytes of all values, each place unlike those near it.
-fn bytes() -> Vec<u8> {
+pub(super) fn bytes() -> Vec<u8> {
     (0..SIZE).map(|i| (i % 251 + i / 251) as u8).collect()
 }
 
@@ -167,15 +196,18 @@ struct Up {
     near: End,
     peer: Peer,
     buffer: Vec<u8>,
-    /// What comes out of one operation.
+    /// What comes out of the text.
     output: Vec<u8>,
+    /// How many of those are one operation.
+    times: u64,
     is_checked: bool,
     /// What each read of the last run gave.
     per_read: f64,
 }
 
-impl Run for Up {
-    fn run(&mut self, n: u64) -> Result<Duration> {
+impl Up {
+    /// Passes the text on `n` times.
+    fn pass(&mut self, n: u64) -> Result<Duration> {
         let check = (!self.is_checked).then_some(&self.output[..]);
         let total = n * self.output.len() as u64;
         let start = Instant::now();
@@ -186,6 +218,12 @@ impl Run for Up {
         self.is_checked = true;
         self.per_read = total as f64 / reads as f64;
         Ok(elapsed)
+    }
+}
+
+impl Run for Up {
+    fn run(&mut self, n: u64) -> Result<Duration> {
+        self.pass(n * self.times)
     }
 
     fn counted(&self) -> f64 {

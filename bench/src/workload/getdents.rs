@@ -2,9 +2,10 @@
 
 //! Reading the directory.
 
-use super::{Figure, Run, Workload};
+use super::{held, Figure, Run, Workload};
 use crate::link::Subject;
 use crate::pty;
+use crate::sandbox::Mount;
 use anyhow::{ensure, Context, Result};
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -17,16 +18,14 @@ const BUFFER: usize = 32 * 1024;
 
 /// From the beginning of the directory to its end, with `count` ptys open.
 pub fn pass(count: usize) -> Workload {
-    let plural = if count == 1 { "" } else { "s" };
     Workload {
-        name: format!("getdents of {count} pty{plural}"),
+        name: format!("getdents of {}", held::ptys(count)),
         figure: Figure::Time,
         prepare: Box::new(move |subject| match subject {
             Subject::Pty(mount) => {
-                let held = (0..count)
-                    .map(|_| pty::open_master(mount.dir()))
-                    .collect::<nix::Result<_>>()
-                    .with_context(|| format!("opening {count} ptys"))?;
+                let Some(held) = held::hold(mount, count)? else {
+                    return Ok(None);
+                };
                 let listed = Dir::from_fd(pty::open_dir(mount.path())?)?
                     .into_iter()
                     .collect::<nix::Result<Vec<_>>>()?
@@ -38,8 +37,7 @@ pub fn pass(count: usize) -> Workload {
                 );
                 Ok(Some(Box::new(Pass {
                     _held: held,
-                    dir: pty::open_dir(mount.path())?,
-                    buffer: vec![0; BUFFER],
+                    reader: Reader::open(mount)?,
                 })))
             }
             Subject::Pipe => Ok(None),
@@ -49,18 +47,37 @@ pub fn pass(count: usize) -> Workload {
 
 struct Pass {
     _held: Vec<OwnedFd>,
-    dir: OwnedFd,
-    buffer: Vec<u8>,
+    reader: Reader,
 }
 
 impl Run for Pass {
     fn run(&mut self, n: u64) -> Result<Duration> {
         let start = Instant::now();
-        for _ in 0..n {
-            lseek(&self.dir, 0, Whence::SeekSet).context("lseek")?;
-            while getdents(&self.dir, &mut self.buffer).context("getdents64")? > 0 {}
-        }
+        (0..n).try_for_each(|_| self.reader.pass())?;
         Ok(start.elapsed())
+    }
+}
+
+/// Reads a directory again and again.
+pub struct Reader {
+    dir: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    /// Of the root directory of `mount`.
+    pub fn open(mount: &Mount) -> Result<Self> {
+        Ok(Self {
+            dir: pty::open_dir(mount.path()).context("opening the directory")?,
+            buffer: vec![0; BUFFER],
+        })
+    }
+
+    /// Reads it from its beginning to its end.
+    pub fn pass(&mut self) -> Result<()> {
+        lseek(&self.dir, 0, Whence::SeekSet).context("lseek")?;
+        while getdents(&self.dir, &mut self.buffer).context("getdents64")? > 0 {}
+        Ok(())
     }
 }
 

@@ -7,7 +7,12 @@
 
 mod bulk;
 mod getdents;
+mod held;
+mod latency;
+mod listing;
+mod memory;
 mod open_close;
+mod parallel;
 mod round_trip;
 
 use crate::link::Subject;
@@ -99,24 +104,37 @@ pub struct Workload {
     pub prepare: Prepare,
 }
 
+/// Sizes of writes.
+const SIZES: [usize; 5] = [64 * 1024, 16 * 1024, 4096, 1024, 80];
+
+/// Numbers of ptys.
+const COUNTS: [usize; 4] = [1, 100, 1000, 4000];
+
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Workload> {
-    let mut all = vec![
-        bulk::slave_to_master_raw(64 * 1024),
-        bulk::slave_to_master_raw(4096),
-        bulk::slave_to_master_cooked(64 * 1024),
-        bulk::slave_to_master_cooked(4096),
-        bulk::slave_to_master_cooked(80),
+    let mut all = Vec::new();
+    all.extend(SIZES.map(bulk::slave_to_master_raw));
+    all.extend(SIZES.map(bulk::slave_to_master_cooked));
+    all.extend([
+        bulk::listing(),
         bulk::bytes_per_read(),
         bulk::master_to_slave_raw(),
         bulk::master_to_slave_canonical(),
+    ]);
+    all.extend([1, 2, 4].map(parallel::slave_to_master));
+    all.extend([
         round_trip::echo(),
         round_trip::ping_pong(),
         open_close::ptmx(),
         open_close::ptmx_and_slave(),
         open_close::peer(),
-    ];
-    all.extend([1, 100, 900].map(getdents::pass));
+        latency::open_close("median", 0.5),
+        latency::open_close("99th percentile", 0.99),
+    ]);
+    all.extend(COUNTS.map(getdents::pass));
+    all.extend(COUNTS.map(held::open_close));
+    all.extend(COUNTS.map(held::lookup));
+    all.extend([memory::idle(), memory::drained()]);
     all
 }
 

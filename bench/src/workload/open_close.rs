@@ -6,7 +6,7 @@ use super::{Figure, Run, Workload};
 use crate::link::Subject;
 use crate::pty;
 use anyhow::{Context, Result};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Opens and closes `ptmx`.
@@ -49,21 +49,31 @@ fn workload(name: &str, with_slave: bool) -> Workload {
     }
 }
 
-struct OpenClose {
-    dir: OwnedFd,
-    with_slave: bool,
+/// Opens and closes ptys of a directory.
+pub struct OpenClose {
+    /// The directory.
+    pub dir: OwnedFd,
+    /// Whether the slave is opened as well.
+    pub with_slave: bool,
+}
+
+impl OpenClose {
+    /// Does it once.
+    pub fn once(&self) -> Result<()> {
+        let dir = self.dir.as_fd();
+        let master = pty::open_master(dir).context("opening ptmx")?;
+        if self.with_slave {
+            drop(pty::open_slave(dir, &master).context("opening a slave")?);
+        }
+        Ok(())
+    }
 }
 
 impl Run for OpenClose {
     fn run(&mut self, n: u64) -> Result<Duration> {
-        let dir: BorrowedFd = std::os::fd::AsFd::as_fd(&self.dir);
         let start = Instant::now();
         for _ in 0..n {
-            let master = pty::open_master(dir).context("opening ptmx")?;
-            if self.with_slave {
-                drop(pty::open_slave(dir, &master).context("opening a slave")?);
-            }
-            drop(master);
+            self.once()?;
         }
         Ok(start.elapsed())
     }
