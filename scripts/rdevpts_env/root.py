@@ -39,6 +39,8 @@ _PROGRAMS = """
     bc build-essential libcap-dev libexpect-perl libio-pty-perl libncurses-dev perl pkg-config python3-ptyprocess
     python3-pytest ruby strace zsh
 """.split()
+# What draws the plots of `make bench`.
+_PLOTS = ["fonts-dejavu-core", "python3", "python3-matplotlib"]
 # Made in the root so that the guest, which sees it read-only, finds a place to mount something.
 _MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
 
@@ -172,8 +174,19 @@ class Toolchain(Root):
         return self.entry.info().get("rustc", "")
 
 
-class Guest(Root):
-    """The larger user space for the virtual machine; made when the first job wants it."""
+class Extra(Root):
+    """A root that not everything needs; made when it is first wanted."""
+
+    def require(self) -> None:
+        """Make the root unless it is there and whole."""
+        with Lock():
+            if self.entry.fault():
+                host.need_space(paths.cache(), self.size, f"the Debian root {self.entry.path.name}")
+            self.prepare()
+
+
+class Guest(Extra):
+    """The larger user space for the virtual machine."""
 
     essential = ("usr/bin/bash", "usr/bin/python3", "usr/sbin/sshd", "usr/bin/podman")
     size = 2.0
@@ -181,12 +194,15 @@ class Guest(Root):
     def __init__(self, apt: Apt) -> None:
         super().__init__(apt, "guest", _PROGRAMS)
 
-    def require(self) -> None:
-        """Make the root unless it is there and whole."""
-        with Lock():
-            if self.entry.fault():
-                host.need_space(paths.cache(), self.size, "the Debian root of the guest")
-            self.prepare()
+
+class Plots(Extra):
+    """A plotting library."""
+
+    essential = ("usr/bin/python3", "usr/lib/python3/dist-packages/matplotlib/pyplot.py")
+    size = 1.0
+
+    def __init__(self, apt: Apt) -> None:
+        super().__init__(apt, "plots", _PLOTS)
 
 
 def _binds(root: Path, at: Path, shown: Sequence[Path]) -> list[str]:

@@ -15,7 +15,7 @@ from .fail import Fail
 from .kdir import Kdir
 from .kernel import Choice, Kernel
 from .progress import say
-from .root import Guest, Toolchain
+from .root import Guest, Plots, Toolchain
 
 # The suites the tests and the demonstration use, on whatever host.
 SUITES = ("trixie", "trixie-backports")
@@ -27,7 +27,8 @@ class Setup:
 
     root: Toolchain
     guest: Guest
-    """Not made yet: `require()` it before use."""
+    plots: Plots
+    """These two are not made yet: `require()` before use."""
     kernel: Kernel
     kdir: Kdir
 
@@ -75,7 +76,7 @@ def _prepare_one(apt: Apt, choice: Choice) -> Setup:
     kern.check_rust(root.rustc())
     kdir.prepare()
     kern.drop_debs()
-    return Setup(root, Guest(apt), kern, kdir)
+    return Setup(root, Guest(apt), Plots(apt), kern, kdir)
 
 
 def prepare(wanted: str | None = None, suites: tuple[str, ...] = SUITES, fresh: bool = False) -> Setup:

@@ -70,6 +70,9 @@ class Machine:
     cpus: int = 2
     memory: int = 1024
     timeout: float = 120.0
+    icount: bool = False
+    """Whether the guest's time is made of its instructions, one a nanosecond: exact whatever else the host does, and blind
+    to what instructions cost. That is emulation, whatever `accel` says."""
     fatal: bool = True
     """Whether any oops or WARN kills the kernel; an oops does in any case."""
     append: str = ""
@@ -114,7 +117,12 @@ class Machine:
         append = f"console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 oops=panic loglevel=5 {self.append} "
         append += "panic_on_warn=1 " if self.fatal else ""
         append += 'init=/bin/sh -- -c "mount -t virtiofs share /rdevpts && exec /rdevpts/init"'
-        accel = ["-accel", "kvm", "-cpu", "host"] if self.accel == "kvm" else ["-accel", "tcg,thread=multi", "-cpu", "max"]
+        if self.icount:
+            accel = ["-accel", "tcg,thread=single", "-icount", "shift=0", "-cpu", "max"]
+        elif self.accel == "kvm":
+            accel = ["-accel", "kvm", "-cpu", "host"]
+        else:
+            accel = ["-accel", "tcg,thread=multi", "-cpu", "max"]
         qemu = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", *accel,
             "-smp", str(self.cpus), "-m", str(self.memory),
