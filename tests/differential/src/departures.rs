@@ -82,6 +82,17 @@ pub fn is_bare_status(fd: i32, bytes: &[u8], len: usize) -> bool {
     asked == 0 && packet != 0 && len > 1 && bytes == [0]
 }
 
+/// The events to watch for: for who asks for edges of room, all by which the kernel tells of it. The terminal may be being written
+/// to while its echo comes, so that there is room only a moment later.
+pub fn edges(events: u32) -> u32 {
+    let room = (libc::EPOLLOUT | libc::EPOLLWRNORM | libc::EPOLLWRBAND) as u32;
+    if events & libc::EPOLLET as u32 != 0 && events & room != 0 {
+        events | libc::EPOLLOUT as u32
+    } else {
+        events
+    }
+}
+
 /// The flags of preadv2(2) or pwritev2(2) that both file systems take the same way: a master of rdevpts knows `RWF_NOWAIT`.
 pub fn may_wait(fd: i32, flags: i32) -> i32 {
     let mut st = MaybeUninit::<libc::stat>::uninit();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use nix::poll::{poll, PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Model;
+use crate::model::{Kind, Model};
 use crate::ops::files::Files;
 use crate::ops::poll::Events;
 use crate::ops::Op;
@@ -69,6 +69,8 @@ pub struct Lockstep<'a> {
     worlds: &'a mut [World; 2],
     model: Model,
     busy: [Option<Op>; ACTORS],
+    /// What they read from, if they do; its descriptor may have been closed.
+    reading: [Option<Kind>; ACTORS],
     signals: [[[u32; 65]; ACTORS]; 2],
     input: BTreeMap<i32, i32>,
     events: Vec<Event>,
@@ -84,6 +86,7 @@ impl<'a> Lockstep<'a> {
             worlds,
             model: Model::default(),
             busy: Default::default(),
+            reading: Default::default(),
             signals,
             input: BTreeMap::new(),
             events: Vec::new(),
@@ -198,6 +201,7 @@ impl<'a> Lockstep<'a> {
             Ok(None) => {
                 self.stats.blocked += 1;
                 self.events.push(Event::Did(slot, op.clone(), None));
+                self.reading[slot] = op.stream_read().and_then(|(fd, _)| self.model.end(fd));
                 self.busy[slot] = Some(op);
                 self.worlds.iter_mut().for_each(|world| world.blocks(slot));
             }

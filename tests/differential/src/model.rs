@@ -119,6 +119,11 @@ impl Model {
         fds.next().map(|(fd, _)| *fd)
     }
 
+    /// What a descriptor is of.
+    pub fn end(&self, fd: i32) -> Option<Kind> {
+        self.fds.get(&fd).map(|open| open.kind)
+    }
+
     /// Whether a descriptor is of a master.
     pub fn is_master(&self, fd: i32) -> bool {
         let open = self.fds.get(&fd);

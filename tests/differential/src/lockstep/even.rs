@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Lockstep, Rest};
+use crate::model::Kind;
 use crate::ops::control::Control;
 use crate::ops::data::Data;
 use crate::ops::poll::Events;
@@ -112,14 +113,21 @@ impl Lockstep<'_> {
         let mut evened = false;
         let [left, right] = rest;
         for (slot, left) in &mut left.ended {
-            let (Some(right), Some(op)) = (right.ended.get_mut(slot), &self.busy[*slot]) else {
+            let Some(right) = right.ended.get_mut(slot) else {
                 continue;
             };
-            let Some((fd, _)) = op.stream_read() else {
+            let (Some(op), Some(end @ Kind::Master(..))) = (&self.busy[*slot], self.reading[*slot])
+            else {
+                continue;
+            };
+            // It may have been closed meanwhile, and be of something else.
+            let own = op.stream_read().map(|(fd, _)| fd);
+            let own = own.filter(|fd| self.model.end(*fd) == Some(end));
+            let Some(fd) = own.or_else(|| self.model.descriptor_of(end)) else {
                 continue;
             };
             let lens = [left.bytes.len(), right.bytes.len()];
-            if lens[0] == lens[1] || lens.contains(&0) || !self.model.is_master(fd) {
+            if lens[0] == lens[1] || lens.contains(&0) {
                 continue;
             }
             let mut outcomes = [std::mem::take(left), std::mem::take(right)];

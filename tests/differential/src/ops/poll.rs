@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Cx, Family};
+use crate::departures;
 use crate::model::{Kind, Model};
 use crate::outcome::Outcome;
 use crate::select::{Class, Fd};
@@ -148,7 +149,7 @@ impl Family for Events {
                     events,
                 } => {
                     let mut event = libc::epoll_event {
-                        events: *events,
+                        events: departures::edges(*events),
                         u64: fd.number() as u64,
                     };
                     Outcome::from_ret(
