@@ -123,13 +123,20 @@ impl Lockstep<'_> {
             // It may have been closed meanwhile, and be of something else.
             let own = op.stream_read().map(|(fd, _)| fd);
             let own = own.filter(|fd| self.model.end(*fd) == Some(end));
-            let Some(fd) = own.or_else(|| self.model.descriptor_of(end)) else {
-                continue;
-            };
             let lens = [left.bytes.len(), right.bytes.len()];
             if lens[0] == lens[1] || lens.contains(&0) {
                 continue;
             }
+            let Some(fd) = own.or_else(|| self.model.descriptor_of(end)) else {
+                // Nobody can read the rest: what both have got is compared.
+                let both = lens[0].min(lens[1]);
+                for outcome in [left, right] {
+                    outcome.bytes.truncate(both);
+                    outcome.ret = both as i64;
+                }
+                evened = true;
+                continue;
+            };
             let mut outcomes = [std::mem::take(left), std::mem::take(right)];
             self.read_on(*slot, fd, usize::from(lens[1] < lens[0]), &mut outcomes)?;
             [*left, *right] = outcomes;
