@@ -146,17 +146,23 @@ impl Lockstep<'_> {
     }
 
     /// Adds to the events for which somebody had waited what happened since: what comes in pieces, as an echo does, and room for
-    /// more, may be one edge or several.
+    /// more, may be one edge or several, and there may be no room before the write has ended that an echo is of.
     pub(super) fn even_out_edges(&mut self, rest: &mut [Rest; 2]) -> Result<()> {
         for (world, rest) in self.worlds.iter_mut().zip(rest) {
             for (slot, outcome) in &mut rest.ended {
-                let Some(Op::Events(Events::Wait { epoll, .. })) = self.busy[*slot] else {
-                    continue;
+                let wait = false;
+                let again = match self.busy[*slot] {
+                    Some(Op::Events(Events::Wait { epoll, .. })) => Events::Wait { epoll, wait },
+                    Some(Op::Events(Events::Poll { fd, events, .. })) => {
+                        Events::Poll { fd, events, wait }
+                    }
+                    _ => continue,
                 };
-                let again = Op::Events(Events::Wait { epoll, wait: false });
-                let later = now(world, *slot, &again)?;
-                if outcome.ok() && later.ok() {
-                    Events::merge(outcome, &later);
+                let later = now(world, *slot, &Op::Events(again.clone()))?;
+                match (&again, &mut outcome.values[..], &later.values[..]) {
+                    _ if !outcome.ret.is_positive() || !later.ok() => {}
+                    (Events::Poll { .. }, [events], [more]) => *events |= more,
+                    _ => Events::merge(outcome, &later),
                 }
             }
         }
