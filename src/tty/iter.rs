@@ -9,61 +9,32 @@
 use crate::bindings;
 use core::{marker::PhantomData, ptr::NonNull};
 
+/// An iterator over the memory of a read or a write.
+///
+/// # Invariants
+///
+/// Valid for `'a`, in the direction that `D` says, and used by nobody else.
+pub(super) struct IovIter<'a, D> {
+    raw: NonNull<bindings::iov_iter>,
+    _borrow: PhantomData<(&'a mut bindings::iov_iter, D)>,
+}
+
+/// The direction of a read.
+pub(super) enum Dest {}
+/// The direction of a write.
+pub(super) enum Src {}
+
 /// The destination of a read.
-///
-/// # Invariants
-///
-/// A valid iterator over a destination, for `'a`, and used by nobody else.
-pub(super) struct Destination<'a> {
-    raw: NonNull<bindings::iov_iter>,
-    _borrow: PhantomData<&'a mut bindings::iov_iter>,
-}
-
-impl Destination<'_> {
-    /// Takes an iterator.
-    ///
-    /// # Safety
-    ///
-    /// `raw` is what the VFS gave a `read_iter`, and nobody else uses it for `'a`.
-    pub(super) unsafe fn from_raw(raw: NonNull<bindings::iov_iter>) -> Self {
-        // INVARIANT: The caller's promise.
-        Self {
-            raw,
-            _borrow: PhantomData,
-        }
-    }
-
-    /// How much there is room for.
-    pub(super) fn len(&self) -> usize {
-        // SAFETY: Valid by the invariant.
-        unsafe { bindings::rdevpts_iov_iter_count(self.raw.as_ptr()) }
-    }
-
-    /// Copies `bytes` to it. Returns how many: fewer where the destination ends or faults. May sleep.
-    pub(super) fn copy(&mut self, bytes: &[u8]) -> usize {
-        // SAFETY: Valid by the invariant; the bytes can be read.
-        unsafe {
-            bindings::rdevpts_copy_to_iter(bytes.as_ptr().cast(), bytes.len(), self.raw.as_ptr())
-        }
-    }
-}
-
+pub(super) type Destination<'a> = IovIter<'a, Dest>;
 /// The source of a write.
-///
-/// # Invariants
-///
-/// A valid iterator over a source, for `'a`, and used by nobody else.
-pub(super) struct Source<'a> {
-    raw: NonNull<bindings::iov_iter>,
-    _borrow: PhantomData<&'a mut bindings::iov_iter>,
-}
+pub(super) type Source<'a> = IovIter<'a, Src>;
 
-impl Source<'_> {
+impl<D> IovIter<'_, D> {
     /// Takes an iterator.
     ///
     /// # Safety
     ///
-    /// `raw` is what the VFS gave a `write_iter`, and nobody else uses it for `'a`.
+    /// `raw` is what the VFS gave a `read_iter` or a `write_iter`, as `D` says, and nobody else uses it for `'a`.
     pub(super) unsafe fn from_raw(raw: NonNull<bindings::iov_iter>) -> Self {
         // INVARIANT: The caller's promise.
         Self {
@@ -77,7 +48,19 @@ impl Source<'_> {
         // SAFETY: Valid by the invariant.
         unsafe { bindings::rdevpts_iov_iter_count(self.raw.as_ptr()) }
     }
+}
 
+impl Destination<'_> {
+    /// Copies `bytes` to it. Returns how many: fewer where the destination ends or faults. May sleep.
+    pub(super) fn copy(&mut self, bytes: &[u8]) -> usize {
+        // SAFETY: Valid by the invariant; the bytes can be read.
+        unsafe {
+            bindings::rdevpts_copy_to_iter(bytes.as_ptr().cast(), bytes.len(), self.raw.as_ptr())
+        }
+    }
+}
+
+impl Source<'_> {
     /// Copies from it to `bytes`. Returns how many: fewer where the source ends or faults. May sleep.
     pub(super) fn copy(&mut self, bytes: &mut [u8]) -> usize {
         // SAFETY: Valid by the invariant; the bytes can be written.

@@ -243,10 +243,10 @@ impl<M: Master> MasterFops<M> {
         table: *mut bindings::poll_table_struct,
     ) -> bindings::__poll_t {
         // SAFETY: The file is open, on a master of ours.
-        match unsafe { (master_end::<M::Pair>(file), Self::core_of(file).0.poll) } {
+        match unsafe { Self::core_unless_hung_up(file) }.and_then(|core| core.0.poll) {
             // SAFETY: The core's own function, with the caller's arguments.
-            (Some(end), Some(poll)) if !end.tty().is_hung_up() => unsafe { poll(file, table) },
-            _ => HUNG_UP,
+            Some(poll) => unsafe { poll(file, table) },
+            None => HUNG_UP,
         }
     }
 
@@ -266,10 +266,10 @@ impl<M: Master> MasterFops<M> {
     /// Called by `fcntl(F_SETFL)`, `FIOASYNC` and `__fput()` on an open file.
     unsafe extern "C" fn fasync(fd: c_int, file: *mut bindings::file, on: c_int) -> c_int {
         // SAFETY: The file is open, on a master of ours.
-        match unsafe { (master_end::<M::Pair>(file), Self::core_of(file).0.fasync) } {
+        match unsafe { Self::core_unless_hung_up(file) }.and_then(|core| core.0.fasync) {
             // SAFETY: The core's own function, with the caller's arguments.
-            (Some(end), Some(fasync)) if !end.tty().is_hung_up() => unsafe { fasync(fd, file, on) },
-            _ => ENOTTY.to_errno(),
+            Some(fasync) => unsafe { fasync(fd, file, on) },
+            None => ENOTTY.to_errno(),
         }
     }
 
@@ -284,17 +284,10 @@ impl<M: Master> MasterFops<M> {
         flags: c_uint,
     ) -> isize {
         // SAFETY: The file is open, on a master of ours.
-        match unsafe {
-            (
-                master_end::<M::Pair>(file),
-                Self::core_of(file).0.splice_read,
-            )
-        } {
+        match unsafe { Self::core_unless_hung_up(file) }.and_then(|core| core.0.splice_read) {
             // SAFETY: The core's own function, with the caller's arguments.
-            (Some(end), Some(splice)) if !end.tty().is_hung_up() => unsafe {
-                splice(file, pos, pipe, len, flags)
-            },
-            _ => EINVAL.to_errno() as isize,
+            Some(splice_read) => unsafe { splice_read(file, pos, pipe, len, flags) },
+            None => EINVAL.to_errno() as isize,
         }
     }
 
@@ -309,17 +302,10 @@ impl<M: Master> MasterFops<M> {
         flags: c_uint,
     ) -> isize {
         // SAFETY: The file is open, on a master of ours.
-        match unsafe {
-            (
-                master_end::<M::Pair>(file),
-                Self::core_of(file).0.splice_write,
-            )
-        } {
+        match unsafe { Self::core_unless_hung_up(file) }.and_then(|core| core.0.splice_write) {
             // SAFETY: The core's own function, with the caller's arguments.
-            (Some(end), Some(splice)) if !end.tty().is_hung_up() => unsafe {
-                splice(pipe, file, pos, len, flags)
-            },
-            _ => EINVAL.to_errno() as isize,
+            Some(splice_write) => unsafe { splice_write(pipe, file, pos, len, flags) },
+            None => EINVAL.to_errno() as isize,
         }
     }
 
@@ -336,6 +322,18 @@ impl<M: Master> MasterFops<M> {
             let driver = (*(*private).tty).driver;
             CoreFops(&*(**(*driver).cdevs).ops)
         }
+    }
+
+    /// The same, unless the terminal was hung up.
+    ///
+    /// # Safety
+    ///
+    /// As for [`core_of`](Self::core_of).
+    unsafe fn core_unless_hung_up(file: *mut bindings::file) -> Option<CoreFops> {
+        // SAFETY: The caller's promise.
+        let end = unsafe { master_end::<M::Pair>(file) }?;
+        // SAFETY: As above.
+        (!end.tty().is_hung_up()).then(|| unsafe { Self::core_of(file) })
     }
 
     /// What the driver answers itself, or a terminal that was hung up; `None` for the core's.

@@ -47,6 +47,7 @@ pub(crate) mod pair;
 mod port;
 mod process;
 mod read_lock;
+mod settings;
 mod slave_file;
 mod slave_ldisc;
 mod slave_node;

@@ -5,10 +5,7 @@
 //! C headers: [`include/linux/tty_port.h`](srctree/include/linux/tty_port.h),
 //! [`include/linux/tty_flip.h`](srctree/include/linux/tty_flip.h)
 
-use super::{
-    ldisc::Ldisc,
-    tty_struct::{Signals, Tty},
-};
+use super::{ldisc::Ldisc, settings::Signals, tty_struct::Tty};
 use crate::bindings;
 use core::ptr::{addr_of_mut, NonNull};
 use kernel::{

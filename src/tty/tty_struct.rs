@@ -5,7 +5,7 @@
 //! C header: [`include/linux/tty.h`](srctree/include/linux/tty.h)
 
 use super::process::Pgrp;
-use crate::{bindings, model::lines};
+use crate::bindings;
 use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
     ffi::c_int,
@@ -129,8 +129,10 @@ impl Tty {
 
     /// Whether the terminal was hung up, or is being.
     pub(super) fn is_hung_up(&self) -> bool {
-        // In this order, as the hangup sets the one before it clears the other.
-        self.test(Flag::Hupping) || self.test(Flag::Hupped)
+        // In one look, as the hangup sets the one before it clears the other.
+        let either = 1 << Flag::Hupping as usize | 1 << Flag::Hupped as usize;
+        // SAFETY: The object is live; a racing read of an aligned word.
+        unsafe { addr_of!((*self.as_ptr()).flags).read_volatile() & either != 0 }
     }
 
     /// Sets `flag`, atomically.
@@ -268,89 +270,6 @@ impl Tty {
         nonblock || self.test(Flag::LdiscChanging)
     }
 
-    /// Whether output is processed (`OPOST`). Stable under `termios_rwsem`.
-    pub(super) fn processes_output(&self) -> bool {
-        // SAFETY: The object is live; a racing read of an aligned word.
-        let c_oflag = unsafe { addr_of!((*self.as_ptr()).termios.c_oflag).read_volatile() };
-        c_oflag & bindings::OPOST != 0
-    }
-
-    /// Whether output is processed in no other way than that `\n` becomes `\r\n`. Stable under `termios_rwsem`.
-    pub(super) fn only_maps_newlines(&self) -> bool {
-        // SAFETY: The object is live; a racing read of an aligned word.
-        let c_oflag = unsafe { addr_of!((*self.as_ptr()).termios.c_oflag).read_volatile() };
-        let expands_tabs = c_oflag & bindings::TABDLY == bindings::XTABS;
-        let all =
-            bindings::OPOST | bindings::ONLCR | bindings::OLCUC | bindings::OCRNL | bindings::ONOCR;
-        c_oflag & all == bindings::OPOST | bindings::ONLCR && !expands_tabs
-    }
-
-    /// Whether it is in canonical mode. A hint, read without `termios_rwsem`.
-    pub(super) fn reads_lines(&self) -> bool {
-        // SAFETY: The object is live; a racing read of an aligned word.
-        let c_lflag = unsafe { addr_of!((*self.as_ptr()).termios.c_lflag).read_volatile() };
-        c_lflag & bindings::ICANON != 0
-    }
-
-    /// The input that signals (`ISIG`). A hint, read without `termios_rwsem`.
-    pub(super) fn signals(&self) -> Signals {
-        // SAFETY: The object is live; racing reads of aligned words and of bytes, each an index of `c_cc`.
-        unsafe {
-            let termios = addr_of!((*self.as_ptr()).termios);
-            if addr_of!((*termios).c_lflag).read_volatile() & bindings::ISIG == 0 {
-                return Signals::None;
-            }
-            let c_iflag = addr_of!((*termios).c_iflag).read_volatile();
-            if c_iflag & (bindings::ISTRIP | bindings::IUCLC) != 0 {
-                return Signals::Any;
-            }
-            let c_cc = addr_of!((*termios).c_cc).cast::<u8>();
-            Signals::Chars(
-                [bindings::VINTR, bindings::VQUIT, bindings::VSUSP]
-                    .map(|which| c_cc.add(which as usize).read_volatile()),
-            )
-        }
-    }
-
-    /// Whether `termios_rwsem` can be had for reading without waiting. A hint.
-    pub(super) fn settings_are_free(&self) -> bool {
-        // SAFETY: Part of the live object.
-        unsafe {
-            let rwsem = addr_of_mut!((*self.as_ptr()).termios_rwsem);
-            let free = bindings::down_read_trylock(rwsem) != 0;
-            if free {
-                bindings::up_read(rwsem);
-            }
-            free
-        }
-    }
-
-    /// Whether ^S and ^Q control its output (`IXON`). A hint, read without `termios_rwsem`.
-    pub(super) fn controls_flow(&self) -> bool {
-        // SAFETY: The object is live; a racing read of an aligned word.
-        let c_iflag = unsafe { addr_of!((*self.as_ptr()).termios.c_iflag).read_volatile() };
-        c_iflag & bindings::IXON != 0
-    }
-
-    /// Whether its line discipline echoes (`ECHO`, `ECHONL`). A hint, read without `termios_rwsem`.
-    pub(super) fn echoes(&self) -> bool {
-        // SAFETY: The object is live; a racing read of an aligned word.
-        let c_lflag = unsafe { addr_of!((*self.as_ptr()).termios.c_lflag).read_volatile() };
-        c_lflag & (bindings::ECHO | bindings::ECHONL) != 0
-    }
-
-    /// `VMIN` of a terminal that does not read lines, else 0. A hint, read without `termios_rwsem`.
-    pub(super) fn min_chars(&self) -> usize {
-        if self.reads_lines() {
-            return 0;
-        }
-        // SAFETY: The object is live; a racing read of a byte.
-        unsafe {
-            let c_cc = addr_of!((*self.as_ptr()).termios.c_cc).cast::<u8>();
-            c_cc.add(bindings::VMIN as usize).read_volatile().into()
-        }
-    }
-
     /// Sets the access time of the terminal's files after a read, in steps of 8 seconds, lest it tell how fast somebody types
     /// (`tty_update_time(tty, false)`).
     pub(super) fn update_atime(&self) {
@@ -453,28 +372,6 @@ impl Tty {
     pub(crate) fn pgrp(&self) -> Option<Pgrp> {
         // SAFETY: The object is live. The function returns an owned reference or NULL.
         unsafe { Pgrp::from_raw(bindings::tty_get_pgrp(self.as_ptr())) }
-    }
-}
-
-/// What input has the line discipline signal the foreground process group.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signals {
-    /// None does.
-    None,
-    /// These characters do.
-    Chars([u8; 3]),
-    /// Any may: characters are mapped to others before they are looked at.
-    Any,
-}
-
-impl Signals {
-    /// Whether some of `input` may.
-    pub(super) fn contains_any(self, input: &[u8]) -> bool {
-        match self {
-            Self::None => false,
-            Self::Chars(chars) => lines::contains_any(input, chars),
-            Self::Any => true,
-        }
     }
 }
 
