@@ -15,6 +15,7 @@ use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq};
 use crate::fixture::ioctl::{self, TCXONC, TIOCGPTPEER, TIOCINQ, TIOCSETD};
 use crate::fixture::stream::{same, Stream};
+use crate::fixture::wait::until;
 use crate::fixture::{io, pair, raw_pair, term, Fs, Pty};
 
 const N_TTY: libc::c_int = 0;
@@ -31,7 +32,7 @@ cases! { "cves":
 }
 
 /// Does something over and over until told to stop.
-fn until(done: &AtomicBool, mut act: impl FnMut() -> Outcome) -> Outcome {
+fn keep_on(done: &AtomicBool, mut act: impl FnMut() -> Outcome) -> Outcome {
     while !done.load(Relaxed) {
         act()?;
     }
@@ -152,7 +153,7 @@ fn cve_2020_14416(ctx: &Ctx) -> Outcome {
     scope(|scope| {
         let traffic = pty.directions(slave).map(|(to, from)| {
             scope.spawn(move || {
-                until(done, || {
+                keep_on(done, || {
                     // Any of these may fail while there is another line discipline.
                     let _ = io::write_now(to, [b'x'; 3000]);
                     let _ = io::read_now(from, 5000);
@@ -173,7 +174,7 @@ fn cve_2020_14416(ctx: &Ctx) -> Outcome {
     }
     term::raw(slave)?;
     for (to, from) in pty.directions(slave) {
-        crate::fixture::wait::until("nothing old to come", || {
+        until("nothing old to come", || {
             ioctl::call(from, ioctl::TCFLSH, libc::TCIFLUSH as libc::c_ulong)?;
             Ok(ioctl::get(from, TIOCINQ)? == 0)
         })?;
@@ -197,7 +198,7 @@ fn cve_2020_36557(ctx: &Ctx) -> Outcome {
         Err(errno) => Err(errno).context("open of a slave that comes and goes"),
     };
     scope(|scope| {
-        let openers = [(); 2].map(|()| scope.spawn(|| until(&done, open)));
+        let openers = [(); 2].map(|()| scope.spawn(|| keep_on(&done, open)));
         let closed = (0..300).try_for_each(|_| -> Outcome {
             let pty = Pty::open(&fs)?;
             let flags = (libc::O_RDWR | libc::O_NOCTTY) as libc::c_ulong;
@@ -214,7 +215,7 @@ fn cve_2020_36557(ctx: &Ctx) -> Outcome {
         }
         closed
     })?;
-    crate::fixture::wait::until("index 0 to be free", || Ok(Pty::open(&fs)?.index == 0))
+    until("index 0 to be free", || Ok(Pty::open(&fs)?.index == 0))
 }
 
 /// There, `TCXONC` wrote to the other end's flip buffer without the lock that its writers take.
@@ -235,7 +236,7 @@ fn cve_2022_1462(ctx: &Ctx) -> Outcome {
         let done = AtomicBool::new(false);
         scope(|scope| -> Outcome {
             let writer = scope.spawn(|| io::write_all(to, vec![b'd'; BYTES]));
-            let control = scope.spawn(|| until(&done, || stop_and_start().context("TCXONC")));
+            let control = scope.spawn(|| keep_on(&done, || stop_and_start().context("TCXONC")));
             let come = (|| -> Result<usize> {
                 let mut data = 0;
                 while data < BYTES {
