@@ -20,10 +20,10 @@ from .progress import Step, run_logged
 # Raise this to have every root made again.
 _VERSION = 1
 
-# What kernel-space Rust, the module and the host programs are built with.
+# What kernel-space Rust, the module and the host programs are built with; and spin, for the model in tests/invariant.
 _TOOLCHAIN = """
     bc bindgen bison build-essential ca-certificates cargo clang cpio flex kmod libdw-dev libelf-dev libssl-dev lld llvm
-    pahole python3 rust-clippy rust-src rustc rustfmt xz-utils
+    pahole python3 rust-clippy rust-src rustc rustfmt spin xz-utils
 """.split()
 # What runs the virtual machine, and what runs in it.
 _GUEST = """

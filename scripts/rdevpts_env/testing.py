@@ -54,14 +54,14 @@ def _cargo_test(tally: Tally, builder: Builder, name: str, argv: list[str]) -> N
         tally.bad(name, explain(tail) or f"cargo test ended with {status}: see {jobs.shown(log)}")
 
 
-def _compile_fail(tally: Tally, builder: Builder) -> None:
-    """Programs that must not compile; the runner prints TAP."""
-    runner = paths.REPO / "tests" / "compile_fail" / "run"
+def _tap(tally: Tally, builder: Builder, name: str, directory: str) -> None:
+    """Tests on the host whose runner prints TAP."""
+    runner = paths.REPO / "tests" / directory / "run"
     if not runner.exists():
-        tally.bad("compile-fail", f"{jobs.shown(runner)} is missing")
+        tally.bad(name, f"{jobs.shown(runner)} is missing")
         return
-    log = paths.logs() / "compile-fail.log"
-    reader = TapReader(tally, "compile-fail")
+    log = paths.logs() / f"{name}.log"
+    reader = TapReader(tally, name)
     status, _ = builder.logged([str(runner)], log, reader.line)
     reader.end(f"exit status {status} (see {jobs.shown(log)})" if status else None)
 
@@ -89,7 +89,10 @@ def run(pattern: str) -> int:
         _cargo_test(tally, builder, "every order of threads",
                     ["env", "RUSTFLAGS=--cfg loom", "cargo", "test", "--release", "-p", "rdevpts-model", "--test", "loom",
                      "--target-dir", "build/loom"])
-        _compile_fail(tally, builder)
+        # Programs that must not compile.
+        _tap(tally, builder, "compile-fail", "compile_fail")
+        # The model of the directory, its lock and its readers: what must be found is, and nothing is where nothing must be.
+        _tap(tally, builder, "invariant", "invariant")
 
     chosen = jobs.find(pattern)
     suites = fnmatch.fnmatchcase("conformance", pattern)
