@@ -83,7 +83,7 @@ help:
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make conformance     the tests of other projects, unmodified, on devpts and on rdevpts [SUITE=pattern]'
 	@echo '  make bench           what ptys cost: C devpts, rdevpts and a pipe side by side [ROUNDS=n ONLY=parts CPUS=n];'
-	@echo '                       DOC=1: tables and plots into Documentation'
+	@echo '                       UML=1: on User Mode Linux as well; DOC=1: tables and plots into Documentation'
 	@echo '  make shell           a prompt in a virtual machine with rdevpts on /dev/pts'
 	@echo
 	@echo 'The module:'

@@ -35,13 +35,13 @@ plt.rcParams.update({
 
 
 class Results:
-    """What was measured by one clock, by workload."""
+    """What was measured by one clock in the virtual machine with the most processors, by workload."""
 
     def __init__(self, records, clock):
-        cpus = max(record["cpus"] for record in records)
-        self.clock, self.cpus, self.kernel = clock, cpus, records[0]["kernel"]
-        self._by_name = {record["workload"]: record for record in records
-                         if (record["clock"], record["cpus"], record["machine"]) == (clock, cpus, "qemu")}
+        records = [record for record in records if (record["machine"], record["clock"]) == ("qemu", clock)]
+        self.clock, self.cpus = clock, max(record["cpus"] for record in records)
+        self.kernel = records[0]["kernel"]
+        self._by_name = {record["workload"]: record for record in records if record["cpus"] == self.cpus}
 
     def __getitem__(self, name):
         return self._by_name[name]

@@ -12,9 +12,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from . import accel, jobs, paths, setup, tables
+from . import accel, jobs, paths, setup, tables, uml
 from .bounds import Record
 from .build import Builder
 from .fail import Fail, explain
@@ -29,6 +30,9 @@ DOCUMENTATION = paths.REPO / "Documentation"
 PAGE = DOCUMENTATION / "performance.rst"
 
 ROUNDS = 7
+
+# 20 MB of lines take long where an instruction or a system call does; it is the same as the 80-byte writes there.
+_LONG = "ls -lR"
 
 _PROGRESS = re.compile(r"^\[ *(\d+)/(\d+) +\d+ s\] (.*)")
 
@@ -51,8 +55,7 @@ class Act:
 
 
 def _acts(cpus: int, only: str) -> Iterator[Act]:
-    # 20 MB of lines take the emulator long; in instructions it is the same as the 80-byte writes.
-    slow = "" if only else "ls -lR"
+    slow = "" if only else _LONG
     yield Act("wall", cpus, only)
     yield Act("icount", cpus, only, skip=slow, round_ms=10)
     if cpus > 1 and not only:
@@ -94,6 +97,27 @@ def _perform(act: Act, builder: Builder, how: str, rounds: int) -> list[Record]:
     if not outcome.ok:
         raise Fail(f"{act.title}: {outcome} (kernel log {jobs.shown(outcome.console)})")
     return json.loads((machine.share / "out" / "results.json").read_text(encoding="utf-8"))
+
+
+def _prepare_uml(builder: Builder, cpus: int) -> tuple[uml.Uml, Path]:
+    """The kernel, and the module for it."""
+    if cpus > uml.CPUS:
+        raise Fail(f"CPUS={cpus}: User Mode Linux has {uml.CPUS} processors at most here")
+    linux = uml.Uml(builder.setup.root, builder.setup.kernel, "bench")
+    linux.require()
+    return linux, linux.module(builder)
+
+
+def _perform_on_uml(act: Act, linux: uml.Uml, module: Path, builder: Builder, rounds: int) -> list[Record]:
+    put = {"rdevpts.ko": module, "rdevpts-bench": builder.programs / "rdevpts-bench"}
+    script = ("insmod /rdevpts/rdevpts.ko && "
+              f"exec /rdevpts/rdevpts-bench {_options(act, rounds, 'uml', '/rdevpts/out/results.json')}\n")
+    with Step(f"User Mode Linux, {act.title}") as step:
+        outcome, out = linux.boot(f"bench-uml-{act.cpus}", put, script, act.cpus, act.timeout,
+                                  lambda line: _note(line, step))
+    if not outcome.ok:
+        raise Fail(f"User Mode Linux, {act.title}: {outcome} (kernel log {jobs.shown(outcome.console)})")
+    return json.loads((out / "results.json").read_text(encoding="utf-8"))
 
 
 def _note(line: str, step: Step) -> None:
@@ -144,10 +168,14 @@ def run() -> int:
     ready = setup.demo_setup()
     builder = Builder(ready)
     _build(builder)
+    second = _prepare_uml(builder, cpus) if os.environ.get("UML") else None
+    acts = list(_acts(cpus, only))
     how = accel.choose(ready)
     records: list[Record] = []
-    for act in _acts(cpus, only):
+    for act in acts:
         records += _perform(act, builder, how, rounds)
+    for act in (act for act in acts if second and act.clock == "wall"):
+        records += _perform_on_uml(act if only else replace(act, skip=_LONG), *second, builder, rounds)
 
     OUT.mkdir(exist_ok=True)
     for old in OUT.iterdir():

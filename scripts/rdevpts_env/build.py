@@ -3,7 +3,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import paths
@@ -26,11 +26,12 @@ class Builder:
         return environment(CARGO_HOME=str(cargo), CARGO_TARGET_DIR=str(paths.BUILD / "cargo"), CARGO_TERM_COLOR="never",
                            KDIR=str(self.setup.kdir.path))
 
-    def inside(self, argv: list[str]) -> list[str]:
-        """The command line that runs `argv` in the root, in the sources, with the KDIR at hand."""
+    def inside(self, argv: list[str], readable: Sequence[Path] = ()) -> list[str]:
+        """The command line that runs `argv` in the root, in the sources, with the KDIR and what else it reads at hand."""
         cargo = paths.cache() / "cargo"
         cargo.mkdir(parents=True, exist_ok=True)
-        return self.setup.root.command(argv, [paths.REPO, cargo], [self.setup.kdir.entry.path], cwd=paths.REPO)
+        return self.setup.root.command(argv, [paths.REPO, cargo], [self.setup.kdir.entry.path, *readable],
+                                       cwd=paths.REPO)
 
     def make(self, *targets: str) -> list[str]:
         """The command line of the Makefile's own targets against the KDIR."""
@@ -40,9 +41,10 @@ class Builder:
         """Run with the output on this terminal."""
         return subprocess.call(self.inside(argv), env=self._env())
 
-    def logged(self, argv: list[str], log: Path, on_line: Callable[[str], None] | None = None) -> tuple[int, str]:
+    def logged(self, argv: list[str], log: Path, on_line: Callable[[str], None] | None = None,
+               readable: Sequence[Path] = ()) -> tuple[int, str]:
         """Run with the output in a file."""
-        return run_logged(self.inside(argv), log, on_line, env=self._env())
+        return run_logged(self.inside(argv, readable), log, on_line, env=self._env())
 
     def jobs(self) -> str:
         """As many processes as there are processors."""

@@ -45,27 +45,24 @@ _ESSENTIAL = (
 )
 
 
-class Kdir:
-    """The prepared build tree of one kernel."""
+class Tree:
+    """The source of one kernel, less what `left_out` says, and a build tree beside it."""
 
-    def __init__(self, root: Root, kernel: Kernel) -> None:
+    title: str
+    """What it is, for people."""
+    left_out: tuple[str, ...]
+
+    def __init__(self, kind: str, root: Root, kernel: Kernel, key: str) -> None:
         self._root = root
         self._kernel = kernel
-        key = digest(_VERSION, _LEFT_OUT, root.entry.key, kernel.choice.version)
-        self.entry = Entry("kdir", f"{kernel.choice.suites[0]}-{kernel.choice.release}", key)
+        self.entry = Entry(kind, f"{kernel.choice.suites[0]}-{kernel.choice.release}", key)
         self.source = self.entry.path / "source"
         self.path = self.entry.path / "build"
 
-    def prepare(self) -> None:
-        """Make the tree unless it is there and whole."""
-        self.entry.make([("source", self._unpack), ("build", self._build)], lambda: list(_ESSENTIAL))
-
-    def variables(self) -> list[str]:
-        """What every `make` against this tree must be told."""
-        return [f"CC={self._kernel.compiler}", f"LOCALVERSION={self._kernel.choice.localversion}"]
-
     def _run(self, what: str, script: str, log: Path, detail=None) -> None:
-        command = self._root.command(["bash", "-o", "pipefail", "-ec", script], [self.entry.path], [self._kernel.debs])
+        # The packages are gone when a run goes on with a source that an earlier one unpacked.
+        debs = [self._kernel.debs] if self._kernel.debs.exists() else []
+        command = self._root.command(["bash", "-o", "pipefail", "-ec", script], [self.entry.path], debs)
         status, tail = run_logged(command, log, detail, env=environment())
         if status:
             raise Fail(f"{what}: {explain(tail) or f'failed, see {log}'}")
@@ -73,7 +70,7 @@ class Kdir:
     def _unpack(self) -> None:
         top = f"linux-source-{self._kernel.choice.series}"
         deb = self._kernel.deb(top)
-        left_out = " ".join(f"--exclude='{top}/{pattern}'" for pattern in _LEFT_OUT)
+        left_out = " ".join(f"--exclude='{top}/{pattern}'" for pattern in self.left_out)
         with Step(f"source of {self._kernel.choice.release}"):
             self._run("unpacking the kernel's source", f"""
                 rm -rf '{self.source}'
@@ -83,20 +80,45 @@ class Kdir:
                 test -f '{self.source}/rust/Makefile'
             """, paths.logs() / "source.log")
 
-    def _build(self) -> None:
-        self.path.mkdir(exist_ok=True)
-        shutil.copy(self._kernel.config, self.path / ".config")
-        log = paths.logs() / "kdir.log"
+    def variables(self) -> list[str]:
+        """What every `make` against this tree must be told."""
+        return [f"CC={self._kernel.compiler}"]
+
+    def _make(self, targets: str, log: Path) -> None:
         jobs = os.cpu_count() or 1
         make = f"make -C '{self.source}' O='{self.path}' -j{jobs} {' '.join(self.variables())}"
-        with Step(f"KDIR of {self._kernel.choice.release} (Rust metadata)") as step:
+        with Step(self.title) as step:
 
             def detail(line: str) -> None:
                 words = line.split()
                 if line.startswith("  ") and len(words) >= 2:
                     step.detail = f"({words[0]} {words[-1].removeprefix(str(self.path) + '/')})"
 
-            self._run("preparing the KDIR", f"{make} olddefconfig prepare modules_prepare", log, detail)
+            self._run(f"preparing the {self.title}", f"{make} {targets}", log, detail)
+
+
+class Kdir(Tree):
+    """The prepared build tree of one kernel."""
+
+    left_out = _LEFT_OUT
+
+    def __init__(self, root: Root, kernel: Kernel) -> None:
+        super().__init__("kdir", root, kernel, digest(_VERSION, _LEFT_OUT, root.entry.key, kernel.choice.version))
+        self.title = f"KDIR of {kernel.choice.release} (Rust metadata)"
+
+    def prepare(self) -> None:
+        """Make the tree unless it is there and whole."""
+        self.entry.make([("source", self._unpack), ("build", self._build)], lambda: list(_ESSENTIAL))
+
+    def variables(self) -> list[str]:
+        """What every `make` against this tree must be told."""
+        return [*super().variables(), f"LOCALVERSION={self._kernel.choice.localversion}"]
+
+    def _build(self) -> None:
+        self.path.mkdir(exist_ok=True)
+        shutil.copy(self._kernel.config, self.path / ".config")
+        log = paths.logs() / "kdir.log"
+        self._make("olddefconfig prepare modules_prepare", log)
         release = (self.path / "include/config/kernel.release").read_text(encoding="utf-8").strip()
         if release != self._kernel.choice.release:
             raise Fail(f"the KDIR came out as {release}, not {self._kernel.choice.release}: see {log}")

@@ -13,7 +13,7 @@ _HEADER = ("workload", "unit", "devpts", "rdevpts", "pipe", "ratio", "bound", "m
 LEGEND = """\
 Medians, with half the distance between the quartiles. Ratio: rdevpts to devpts. Met: whether the bound is; where there are
 two, the second is what else is asked. wall: the time of the virtual machine's clock; icount: one instruction, one
-nanosecond."""
+nanosecond. uml: User Mode Linux of the same source."""
 
 
 def cpus(number: int) -> str:

@@ -32,6 +32,12 @@ _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _OOPS = re.compile(r"\b(BUG: .*|Oops: .*|WARNING: .*|kernel BUG at .*|general protection fault.*|INFO: task .*)")
 
 
+def complaint(line: str) -> str | None:
+    """What a line of the kernel's log complains of, if that is fatal."""
+    found = _OOPS.search(line) or _PANIC.search(line)
+    return found[1].strip() if found else None
+
+
 @dataclass
 class Outcome:
     """How one boot ended."""
@@ -220,9 +226,7 @@ def _note(line: str, outcome: Outcome, console, begin: float) -> None:
     console.write(f"{time.monotonic() - begin:8.2f}  {line}\n")
     console.flush()
     # The first complaint is the cause; the panic after it is the consequence.
-    found = _OOPS.search(line) or _PANIC.search(line)
-    if found and outcome.panic is None:
-        outcome.panic = found[1].strip()
+    outcome.panic = outcome.panic or complaint(line)
 
 
 class _Lines:
