@@ -43,6 +43,8 @@ class Flavour:
 
     options: str = ""
     values: dict[str, str] = field(default_factory=dict)
+    memory: int = 1024
+    """What it has, in MiB."""
 
     def settings(self) -> dict[str, str]:
         """All that is asked for."""
@@ -52,6 +54,23 @@ class Flavour:
 # The rest is off (allnoconfig), but for what these need.
 FLAVOURS = {
     "bench": Flavour(),
+    "debug": Flavour(
+        # What tests want beside what is measured.
+        "AIO FANOTIFY FHANDLE FUSE_FS IO_URING PID_NS PRINTK_TIME USERFAULTFD KUNIT "
+        # Locks and contexts.
+        "PROVE_LOCKING PROVE_RCU DEBUG_ATOMIC_SLEEP DEBUG_IRQFLAGS DEBUG_PREEMPT DETECT_HUNG_TASK "
+        # Memory and lifetimes; reference counts complain of themselves. With Rust, KASAN wants clang.
+        "CC_IS_CLANG KASAN KASAN_GENERIC KASAN_VMALLOC DEBUG_KMEMLEAK SLUB_DEBUG SLUB_DEBUG_ON DEBUG_VM DEBUG_VFS "
+        "SCHED_STACK_END_CHECK DEBUG_OBJECTS DEBUG_OBJECTS_FREE DEBUG_OBJECTS_TIMERS DEBUG_OBJECTS_WORK DEBUG_OBJECTS_RCU_HEAD "
+        "DEBUG_OBJECTS_PERCPU_COUNTER DEBUG_LIST DEBUG_PLIST DEBUG_NOTIFIERS "
+        # Undefined behaviour.
+        "UBSAN UBSAN_BOUNDS UBSAN_SHIFT UBSAN_BOOL RUST_DEBUG_ASSERTIONS "
+        # Failures on demand: /proc/self/fail-nth, and /sys/kernel/debug.
+        "DEBUG_FS FAULT_INJECTION FAULT_INJECTION_DEBUG_FS FAILSLAB FAIL_PAGE_ALLOC FAULT_INJECTION_USERCOPY "
+        "KALLSYMS_ALL",
+        {"DEFAULT_HUNG_TASK_TIMEOUT": "60", "LOCKDEP_BITS": "16", "LOCKDEP_CHAINS_BITS": "17"},
+        memory=2048,
+    ),
 }
 
 _INIT = """#!/bin/sh
@@ -83,8 +102,9 @@ class Uml(Tree):
     )
 
     def __init__(self, root: Root, kernel: Kernel, flavour: str) -> None:
-        self._settings = FLAVOURS[flavour].settings()
-        self._flavour = flavour
+        self._name = flavour
+        self._flavour = FLAVOURS[flavour]
+        self._settings = self._flavour.settings()
         key = digest(_VERSION, self._settings, self.left_out, root.entry.key, kernel.choice.version)
         super().__init__(f"uml-{flavour}", root, kernel, key)
         self.title = f"User Mode Linux {kernel.choice.version} ({flavour})"
@@ -106,7 +126,8 @@ class Uml(Tree):
     def variables(self) -> list[str]:
         """What every `make` against this tree must be told."""
         # The loader of modules for UML cannot resolve what rustc otherwise expects from a table of addresses.
-        return [*super().variables(), "ARCH=um", "KRUSTFLAGS=-Zdirect-access-external-data=yes"]
+        tools = ["LLVM=1"] if "CC_IS_CLANG" in self._settings else super().variables()
+        return [*tools, "ARCH=um", "KRUSTFLAGS=-Zdirect-access-external-data=yes"]
 
     def _configure(self, log: Path) -> None:
         wanted = self.path / "wanted.config"
@@ -120,7 +141,7 @@ class Uml(Tree):
 
     def _build(self) -> None:
         self.path.mkdir(exist_ok=True)
-        log = paths.logs() / f"uml-{self._flavour}.log"
+        log = paths.logs() / f"uml-{self._name}.log"
         self._configure(log)
         self._make("linux modules_prepare", log)
         # A kernel without modules of its own has no list of what it exports, but for that of the whole.
@@ -129,9 +150,9 @@ class Uml(Tree):
 
     def module(self, builder: Builder) -> Path:
         """Build rdevpts for it."""
-        out = paths.BUILD / f"uml-{self._flavour}"
+        out = paths.BUILD / f"uml-{self._name}"
         argv = ["make", f"KDIR={self.path}", f"OUT={out}", *self.variables(), "modules"]
-        log = paths.logs() / f"uml-{self._flavour}-module.log"
+        log = paths.logs() / f"uml-{self._name}-module.log"
         with Step(f"build of the module for {self.title}"):
             status, tail = builder.logged(argv, log, readable=[self.entry.path])
         if status:
@@ -143,9 +164,9 @@ class Uml(Tree):
         """Run a shell script in it; how that ended, and the directory of what it left in /rdevpts/out."""
         share = _share(name, put, script)
         linux = [
-            str(self.path / "linux"), "mem=1024M", f"ncpus={cpus}", "seccomp=on", "con=null", "con0=null,fd:1",
-            "console=tty0", "loglevel=5", "panic=-1", "oops=panic", "panic_on_warn=1", "uml_dir=/tmp/", "root=none",
-            "rootfstype=hostfs", "rootflags=/", "ro", "init=/rdevpts/init",
+            str(self.path / "linux"), f"mem={self._flavour.memory}M", f"ncpus={cpus}", "seccomp=on", "con=null",
+            "con0=null,fd:1", "console=tty0", "loglevel=5", "panic=-1", "oops=panic", "panic_on_warn=1", "uml_dir=/tmp/",
+            "root=none", "rootfstype=hostfs", "rootflags=/", "ro", "init=/rdevpts/init",
         ]
         command = self._root.command(linux, [], [self.entry.path], ["--bind", str(share), "/rdevpts"])
         outcome = Outcome(console=paths.logs() / f"{name}.console")
