@@ -144,27 +144,21 @@ impl<'a> Lockstep<'a> {
                 op = first;
             }
         }
-        // How what comes in pieces is shared out among several readers is a matter of time.
-        if let Some((fd, _)) = op.stream_read() {
-            let reads = |busy: &Op| {
-                busy.stream_read()
-                    .is_some_and(|(other, _)| self.model.same_master(fd, other))
-            };
-            if self.busy.iter().flatten().any(reads) {
-                self.stats.skipped += 1;
-                return Ok(None);
-            }
+        // How what comes in pieces is shared out among several readers is a matter of time. The descriptor by which one waits
+        // may be of something else by now.
+        let read = op.stream_read().and_then(|(fd, _)| self.model.end(fd));
+        let master = read.filter(|end| matches!(end, Kind::Master(..)));
+        let waiting = (0..ACTORS).filter(|slot| self.busy[*slot].is_some());
+        let mut readers = waiting.filter_map(|slot| self.reading[slot]);
+        if master.is_some() && readers.clone().any(|end| Some(end) == master) {
+            self.stats.skipped += 1;
+            return Ok(None);
         }
         // And so is who comes first, a reader who waits for what comes, or who waits for the event that it makes.
-        let master = |op: &Op| {
-            let (fd, _) = op.stream_read()?;
-            self.model.is_master(fd).then_some(fd)
-        };
         let there = |fd| self.input.get(&fd).is_some_and(|input| *input > 0);
-        let mut busy = self.busy.iter().flatten();
-        let takes = busy.clone().any(|busy| master(busy).is_some());
-        let would_take = master(&op).is_some_and(|fd| !there(fd));
-        if (op.waits() && takes) || (would_take && busy.any(Op::waits)) {
+        let takes = readers.any(|end| matches!(end, Kind::Master(..)));
+        let would_take = master.is_some() && op.stream_read().is_some_and(|(fd, _)| !there(fd));
+        if (op.waits() && takes) || (would_take && self.busy.iter().flatten().any(Op::waits)) {
             self.stats.skipped += 1;
             return Ok(None);
         }

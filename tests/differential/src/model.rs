@@ -157,12 +157,6 @@ impl Model {
         open.is_some_and(|open| self.hung_up.contains(&open.kind))
     }
 
-    /// Whether two descriptors are of one master.
-    pub fn same_master(&self, one: i32, other: i32) -> bool {
-        let kind = |fd: i32| self.fds.get(&fd).map(|open| open.kind);
-        self.is_master(one) && kind(one) == kind(other)
-    }
-
     /// Notes a new pty.
     pub fn born(&mut self, mount: usize, index: i64) {
         let (master, slave) = (Kind::Master(mount, index), Kind::Slave(mount, index));
