@@ -18,6 +18,9 @@ pub const FITS: usize = 7000;
 /// The same towards a master: what is in these buffers comes to the line discipline later, and tells of itself again.
 pub const FITS_MASTER: usize = 4000;
 
+/// In what pieces the tty core hands a write on to devpts, in bytes; rdevpts gets all at once.
+pub const PIECE: usize = 2048;
+
 /// Bytes to read: rdevpts says of a master all that is there.
 pub fn input(bytes: i32) -> i32 {
     bytes.min(INPUT as i32)

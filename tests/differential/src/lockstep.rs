@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use nix::poll::{poll, PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
 
+use crate::departures::PIECE;
 use crate::model::{Kind, Model};
 use crate::ops::files::Files;
 use crate::ops::poll::Events;
@@ -144,6 +145,7 @@ impl<'a> Lockstep<'a> {
                 op = first;
             }
         }
+        self.limit_to_a_piece(&mut op);
         // How what comes in pieces is shared out among several readers is a matter of time. The descriptor by which one waits
         // may be of something else by now.
         let read = op.stream_read().and_then(|(fd, _)| self.model.end(fd));
@@ -205,6 +207,21 @@ impl<'a> Lockstep<'a> {
             }
         }
         self.settle(look.fds, first)
+    }
+
+    /// A write that several readers of the slave wait for is made no longer than a piece: who gets which is a matter of time.
+    fn limit_to_a_piece(&self, op: &mut Op) {
+        let Some((fd, text)) = op.text() else {
+            return;
+        };
+        let Some(Kind::Master(mount, index)) = self.model.end(fd) else {
+            return;
+        };
+        let slave = Some(Kind::Slave(mount, index));
+        let waits = |slot: &usize| self.busy[*slot].is_some() && self.reading[*slot] == slave;
+        if (0..ACTORS).filter(waits).count() > 1 {
+            text.shorten(PIECE, <[u8]>::len);
+        }
     }
 
     /// An actor that is free. There is always one: if it is the last, another is interrupted first.

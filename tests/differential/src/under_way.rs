@@ -82,9 +82,9 @@ pub fn fit(model: &mut Model, fd: i32, text: &mut Text) -> Option<Op> {
             });
         }
     }
-    // What may be printed again: the line, where a character erases it or shows it once more.
+    // What may be printed again: the line, where a character erases it or shows it once more; of a tab that is eight columns.
     let line = if writes_master {
-        3 * model.under_way.to(slave)
+        8 * model.under_way.to(slave)
     } else {
         0
     };
