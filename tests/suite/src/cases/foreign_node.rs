@@ -26,7 +26,7 @@ cases! { "foreign_node":
 
 const RW: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY);
 
-fn node(at: &Path, major: u32, minor: u32) -> Result<PathBuf> {
+pub(super) fn node(at: &Path, major: u32, minor: u32) -> Result<PathBuf> {
     mknod(
         at,
         SFlag::S_IFCHR,

@@ -64,7 +64,7 @@ impl Drop for Saved<'_> {
 }
 
 /// Runs `body` with the number of ptys that there are; again, if others changed it meanwhile.
-fn undisturbed(ctx: &Ctx, body: impl Fn(i64) -> Outcome) -> Outcome {
+pub(super) fn undisturbed(ctx: &Ctx, body: impl Fn(i64) -> Outcome) -> Outcome {
     let _saved = Saved::new(ctx)?;
     for _ in 0..5 {
         let before = ctx.sysctl("nr")?;

@@ -5,6 +5,7 @@ mod blocking;
 mod canonical;
 mod compat;
 mod controlling_tty;
+mod crowds;
 mod cves;
 mod directory;
 mod eof_drain;
@@ -28,11 +29,15 @@ mod output;
 mod packet;
 mod peer;
 mod poll;
+mod privileges;
 mod ptmx_open;
 mod remount;
+mod secrets;
+mod security;
 mod selftest;
 mod sigio;
 mod signals;
+mod stale_memory;
 mod stalled_reader;
 mod statfs;
 mod sysctl;
@@ -60,6 +65,11 @@ const THEMES: &[&[Case]] = &[
     directory::CASES,
     stalled_reader::CASES,
     cves::CASES,
+    security::CASES,
+    privileges::CASES,
+    crowds::CASES,
+    secrets::CASES,
+    stale_memory::CASES,
     limits::CASES,
     sysctl::CASES,
     inotify::CASES,

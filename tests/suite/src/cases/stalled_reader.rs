@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A reader that is stalled in a page fault which user space serves holds nobody up, and loses nothing.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
@@ -10,6 +12,7 @@ use crate::check::{check, check_eq};
 use crate::fixture::mount::open_at;
 use crate::fixture::process::child;
 use crate::fixture::stalled::Stalled;
+use crate::fixture::wait::until;
 use crate::fixture::{io, pair, raw_pair, term, Fs, Pty};
 
 cases! { "stalled_reader":
@@ -17,6 +20,8 @@ cases! { "stalled_reader":
     close_goes_on => "a master can be closed, and its slave is hung up, while a getdents is stalled",
     lookup_goes_on => "names are found and missed while a getdents is stalled",
     getdents_goes_on => "the directory can be listed while a getdents is stalled",
+    others_go_on => "nothing on another instance waits for a getdents that is stalled",
+    no_longer_than_on_tmpfs => "whoever would not wait for a getdents that is stalled on a tmpfs does not here",
     finishes => "a getdents that was stalled lists what was there throughout",
     output_comes_whole => "what is written while a reader of the master is stalled comes whole",
     input_goes_on => "a master is written to, though an interrupt character waits behind a stalled reader of the slave",
@@ -92,6 +97,95 @@ fn getdents_goes_on(ctx: &Ctx) -> Outcome {
     })?
     .succeed()?;
     stalled.finish().map(drop)
+}
+
+fn others_go_on(ctx: &Ctx) -> Outcome {
+    let (_fs, _pty, stalled) = stalled(ctx)?;
+    let other = Fs::at(ctx, "other", "ptmxmode=666")?;
+    child(|| {
+        for _ in 0..20 {
+            let pty = Pty::open(&other)?;
+            drop(pty.slave()?);
+            check_eq!(vec!["0", "ptmx"], other.names()?, "the names");
+            check!(!other.has(1), "1 is there");
+        }
+        other.umount().context("umount")
+    })?
+    .succeed()?;
+    stalled.finish().map(drop)
+}
+
+/// Whether `act` ends while a getdents64 of the directory is stalled.
+fn goes_on(directory: &Path, act: impl FnOnce() -> Outcome) -> Result<bool> {
+    let handle = open_at(directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+    let stalled = Stalled::new(handle, libc::SYS_getdents64)?;
+    let worker = child(act)?;
+    let mut blocked = 0;
+    until("it to end, or to wait", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.pid))?;
+        let state = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.trim().chars().next());
+        // A lock of a directory is waited for without signals.
+        blocked = if state == Some('D') { blocked + 1 } else { 0 };
+        Ok(blocked > 50 || !worker.alive()?)
+    })?;
+    let ended = !worker.alive()?;
+    stalled.finish()?;
+    worker.succeed()?;
+    Ok(ended)
+}
+
+fn no_longer_than_on_tmpfs(ctx: &Ctx) -> Outcome {
+    let tmpfs = ctx.dir("plain")?;
+    let fs = Fs::new(ctx)?;
+    let _held = Pty::open(&fs)?;
+    let file = |name: &str| tmpfs.join(name);
+    std::fs::write(file("there"), "")?;
+    std::fs::write(file("goes"), "")?;
+    let goes = Pty::open(&fs)?;
+    let there = || {
+        goes_on(&tmpfs, || {
+            std::fs::write(file("new"), "")?;
+            Ok(())
+        })
+    };
+    let here = || goes_on(&fs.path, || Pty::open(&fs).map(drop));
+    let there = there()?;
+    // Or the reader is not where it should be, and all this shows nothing.
+    check!(!there, "making an entry of a tmpfs goes on");
+    check!(here()? || !there, "making an entry waits");
+    let there = goes_on(&tmpfs, || {
+        std::fs::remove_file(file("goes")).context("unlink")
+    })?;
+    // The child's copy is not the last; its own is.
+    let index = goes.index;
+    drop(goes);
+    let here = goes_on(&fs.path, || {
+        let pty = Pty::open(&fs)?;
+        check_eq!(index, pty.index, "index");
+        drop(pty);
+        check!(!fs.has(index), "the node is there");
+        Ok(())
+    })?;
+    check!(here || !there, "removing an entry waits");
+    let there = goes_on(&tmpfs, || {
+        check!(file("there").exists() && !file("none").exists(), "names");
+        Ok(())
+    })?;
+    let here = goes_on(&fs.path, || {
+        check!(fs.has(0) && !fs.has(999), "names");
+        Ok(())
+    })?;
+    check!(here || !there, "looking a name up waits");
+    let list = |directory: &Path| {
+        goes_on(directory, || {
+            Ok(std::fs::read_dir(directory)?.count()).map(drop)
+        })
+    };
+    check!(list(&fs.path)? || !list(&tmpfs)?, "listing waits");
+    Ok(())
 }
 
 fn finishes(ctx: &Ctx) -> Outcome {

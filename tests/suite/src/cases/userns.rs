@@ -32,7 +32,7 @@ cases! { "userns":
 const BASE: u32 = 200_000;
 
 /// Runs `body` as root of a user and mount namespace, with the directory to mount on.
-fn as_namespace_root(ctx: &Ctx, body: impl FnOnce(PathBuf) -> Outcome) -> Outcome {
+pub(super) fn as_namespace_root(ctx: &Ctx, body: impl FnOnce(PathBuf) -> Outcome) -> Outcome {
     let place = ctx.dir("inside")?;
     let (unshared, mapped) = (Gate::new()?, Gate::new()?);
     let inside = child(|| {
@@ -55,7 +55,7 @@ fn as_namespace_root(ctx: &Ctx, body: impl FnOnce(PathBuf) -> Outcome) -> Outcom
     inside.succeed()
 }
 
-fn mounted(ctx: &Ctx, place: PathBuf, options: &str) -> Result<Fs> {
+pub(super) fn mounted(ctx: &Ctx, place: PathBuf, options: &str) -> Result<Fs> {
     try_mount(&ctx.target, &place, options)
         .with_context(|| format!("mount -o {options:?} in the namespace"))?;
     Ok(Fs { path: place })
