@@ -228,11 +228,16 @@ impl<M: Master> MasterFops<M> {
             }
         }
         // SAFETY: The file is open, on a master of ours.
-        match unsafe { Self::core_of(file) }.0.write_iter {
+        let result = match unsafe { Self::core_of(file) }.0.write_iter {
             // SAFETY: The core's own function, with the caller's arguments.
             Some(write_iter) => unsafe { write_iter(iocb, from) },
             None => EIO.to_errno() as isize,
+        };
+        // Where input waits for a reader, who may never come, the core's buffer is not kept with it: nobody pays for it.
+        if end.link_port().may_be_queued() {
+            end.tty().trim_write_buffer();
         }
+        result
     }
 
     /// # Safety
