@@ -36,6 +36,8 @@ mod file;
 mod install;
 pub(crate) mod ioctl;
 mod iter;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 mod ldisc;
 mod master_file;
 mod master_ldisc;

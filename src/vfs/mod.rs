@@ -38,6 +38,8 @@ mod fs_parser;
 mod fs_type;
 mod ida;
 mod inode;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 mod path;
 mod readdir;
 mod records;

@@ -3,7 +3,7 @@
 #
 # Every operation, with every allocation that it makes failing once; on devpts too, for comparison.
 #
-# timeout: 2400
+# timeout: 300
 # kernel: debug
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-faults
