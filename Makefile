@@ -13,7 +13,7 @@ release = $(shell cat '$(KDIR)/include/config/kernel.release' 2>/dev/null)
 OUT ?= $(CURDIR)/build/$(or $(release),$(error $(KDIR) is no prepared kernel build tree (it has no \
 	include/config/kernel.release): 'make kdir' prepares one))
 
-rust_files = $(shell find src samples/racypts tests/compile_fail -name '*.rs' ! -path '*/target/*' 2>/dev/null)
+rust_files = $(shell find src samples/racypts tests/compile_fail tests/fuzz/model -name '*.rs' ! -path '*/target/*' 2>/dev/null)
 kbuild = $(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)$(1)' MO='$(OUT)$(2)'
 
 MAKEFLAGS += --no-print-directory
@@ -40,6 +40,7 @@ clippy:
 	$(call kbuild,,/clippy) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	$(call kbuild,/samples/racypts,/clippy/racypts) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	cargo clippy --workspace --all-targets -- -Dwarnings
+	cd tests/fuzz/model && cargo clippy --release --locked --target-dir '$(CURDIR)/build/fuzz' -- -Dwarnings
 
 fmt:
 	@rustfmt --edition 2021 $(rust_files)

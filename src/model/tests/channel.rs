@@ -3,7 +3,8 @@
 //! Who is woken when: nobody sleeps on what is there, and a flush takes what it takes on C devpts.
 
 use proptest::prelude::*;
-use rdevpts_model::channel::{Channel, LOW_WATER, SETTLED};
+use rdevpts_model::channel::{Channel, SETTLED};
+use rdevpts_oracle::channel::{run, Op};
 
 const CAPACITY: usize = 4096;
 
@@ -13,23 +14,30 @@ fn channel() -> Channel {
     channel
 }
 
-#[derive(Clone, Debug)]
-enum Op {
-    Produce(usize, bool),
-    Begin,
-    End,
-    Flush,
-    Read(usize, bool),
+/// A read as it is when nobody comes between, or a fault is met.
+fn read(max: usize, fault: bool) -> Vec<Op> {
+    vec![Op::Read(max), Op::Consume(if fault { 0 } else { max })]
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = Vec<Op>> {
     let n = || prop_oneof![3 => 1..100usize, 1 => 1..10_000usize];
+    let one = |op: Op| Just(vec![op]);
     prop_oneof![
-        4 => (n(), any::<bool>()).prop_map(|(n, tell)| Op::Produce(n, tell)),
-        1 => Just(Op::Begin),
-        1 => Just(Op::End),
-        1 => Just(Op::Flush),
-        4 => (n(), any::<bool>()).prop_map(|(n, fault)| Op::Read(n, fault)),
+        8 => (n(), any::<bool>()).prop_map(|(n, tell)| vec![Op::Produce(n, tell)]),
+        2 => one(Op::BeginBatch),
+        2 => one(Op::EndBatch),
+        2 => one(Op::Flush),
+        8 => (n(), any::<bool>()).prop_map(|(n, fault)| read(n, fault)),
+        2 => n().prop_map(|n| vec![Op::Read(n)]),
+        2 => n().prop_map(|n| vec![Op::Consume(n)]),
+        1 => one(Op::WriteRoom),
+        1 => one(Op::Starve),
+        1 => one(Op::FlushOutput),
+        1 => one(Op::FlushInput),
+        1 => one(Op::Detach),
+        1 => (8..14u32).prop_map(|log| vec![Op::Move(1 << log)]),
+        1 => any::<bool>().prop_map(|zero| vec![Op::SetColumn(zero)]),
+        1 => one(Op::KeepColumn),
     ]
 }
 
@@ -40,53 +48,7 @@ proptest! {
     /// write and all is flushed, none sleeps on what is there, whatever came before.
     #[test]
     fn nobody_sleeps_on_what_is_there(ops in proptest::collection::vec(op(), 1..60)) {
-        let mut channel = channel();
-        let (mut reader_sleeps, mut writer_sleeps) = (true, false);
-        let mut batches = 0;
-        for op in ops {
-            match op {
-                Op::Produce(n, tell) => {
-                    let produced = channel.produce(n, tell);
-                    let told = produced.wake_readers;
-                    writer_sleeps |= produced.spans.len() < n;
-                    if told {
-                        reader_sleeps = false;
-                    } else if tell && batches == 0 && !produced.spans.is_empty() {
-                        prop_assert!(false, "the reader was not told");
-                    }
-                    // Who waits for room waits for a reader that knows.
-                    prop_assert!(!(writer_sleeps && reader_sleeps));
-                }
-                Op::Begin => {
-                    channel.begin_batch();
-                    batches += 1;
-                }
-                Op::End if batches > 0 => {
-                    batches -= 1;
-                    reader_sleeps &= !channel.end_batch();
-                }
-                Op::End => {}
-                Op::Flush => reader_sleeps &= !channel.flush(),
-                Op::Read(max, fault) => {
-                    let spans = channel.read(max);
-                    let consumed = channel.consume(if fault { 0 } else { spans.len() });
-                    if spans.is_empty() {
-                        reader_sleeps = true;
-                    }
-                    if consumed.wake_writers {
-                        writer_sleeps = false;
-                    }
-                    prop_assert!(!writer_sleeps || channel.ring().room() < CAPACITY / 2);
-                    prop_assert_eq!(consumed.wake_writers || channel.ring().len() > LOW_WATER, true);
-                    prop_assert_eq!(consumed.idle, channel.ring().is_empty() && batches == 0);
-                }
-            }
-        }
-        for _ in 0..batches {
-            reader_sleeps &= !channel.end_batch();
-        }
-        reader_sleeps &= !channel.flush();
-        prop_assert!(!reader_sleeps || channel.ring().is_empty());
+        run(&ops.concat());
     }
 
     #[test]

@@ -3,18 +3,8 @@
 //! The ring against a plain queue: what is put in comes out, in order, and what a reader is copying does not change.
 
 use proptest::prelude::*;
-use rdevpts_model::ring::{Ring, Span, Spans};
-use std::collections::VecDeque;
-
-#[derive(Clone, Debug)]
-enum Op {
-    Produce(usize),
-    Read(usize),
-    Consume(usize),
-    DropOldest(usize),
-    KeepOldest(usize),
-    Move(usize),
-}
+use rdevpts_model::ring::Ring;
+use rdevpts_oracle::ring::{run, Op};
 
 fn op() -> impl Strategy<Value = Op> {
     let n = || prop_oneof![0..20usize, 0..400usize, Just(usize::MAX)];
@@ -28,114 +18,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A ring with its memory, and what it must do.
-#[derive(Default)]
-struct Checked {
-    ring: Ring,
-    memory: Vec<u8>,
-    /// The memory before, which a reader is copying from.
-    retired: Option<Vec<u8>>,
-    expected: VecDeque<u8>,
-    /// What a reader was given, and is copying.
-    reading: Option<(Spans, Vec<u8>)>,
-    doomed: usize,
-    next: u8,
-}
-
-impl Checked {
-    fn bytes(&self, spans: Spans) -> Vec<u8> {
-        Self::bytes_of(&self.memory, spans)
-    }
-
-    fn bytes_of(memory: &[u8], spans: Spans) -> Vec<u8> {
-        let part = |span: Span| memory.iter().skip(span.start).take(span.len).copied();
-        part(spans.0).chain(part(spans.1)).collect()
-    }
-
-    fn pinned(&self) -> usize {
-        self.reading.as_ref().map_or(0, |(_, bytes)| bytes.len())
-    }
-
-    fn step(&mut self, op: &Op) {
-        match *op {
-            Op::Produce(want) => {
-                let room = self.memory.len() - self.expected.len();
-                let spans = self.ring.produce(want);
-                assert_eq!(spans.len(), want.min(room));
-                for span in [spans.0, spans.1] {
-                    for place in &mut self.memory[span.start..][..span.len] {
-                        *place = self.next;
-                        self.expected.push_back(self.next);
-                        self.next = self.next.wrapping_add(1);
-                    }
-                }
-            }
-            Op::Read(max) if self.reading.is_none() => {
-                let spans = self.ring.read(max);
-                let n = max.min(self.expected.len());
-                let bytes: Vec<u8> = self.expected.iter().take(n).copied().collect();
-                assert_eq!(self.bytes(spans), bytes);
-                self.reading = Some((spans, bytes));
-            }
-            Op::Read(_) => {}
-            Op::Consume(n) => {
-                let Some((spans, bytes)) = self.reading.take() else {
-                    return;
-                };
-                let retired = self.retired.take();
-                let memory = retired.as_ref().unwrap_or(&self.memory);
-                assert_eq!(
-                    Self::bytes_of(memory, spans),
-                    bytes,
-                    "what is being read changed"
-                );
-                self.ring.consume(n);
-                let gone = n.min(bytes.len()).max(std::mem::take(&mut self.doomed));
-                self.expected.drain(..gone);
-            }
-            Op::DropOldest(n) => {
-                self.ring.drop_oldest(n);
-                let n = n.min(self.expected.len());
-                if self.pinned() > 0 {
-                    self.doomed = self.doomed.max(n);
-                } else {
-                    self.expected.drain(..n);
-                }
-            }
-            Op::KeepOldest(n) => {
-                self.ring.keep_oldest(n);
-                self.expected.truncate(n.max(self.pinned()));
-                self.doomed = self.doomed.min(self.expected.len());
-            }
-            Op::Move(capacity) => {
-                assert_eq!(self.ring.is_pinned(), self.pinned() > 0);
-                if self.retired.is_some() || capacity < self.expected.len() {
-                    return;
-                }
-                let content = self.bytes(self.ring.content());
-                let old = std::mem::replace(&mut self.memory, vec![0; capacity]);
-                self.retired = self.ring.is_pinned().then_some(old);
-                self.memory[..content.len()].copy_from_slice(&content);
-                self.ring.moved_to(capacity);
-            }
-        }
-        assert_eq!(self.ring.capacity(), self.memory.len());
-        assert_eq!(self.ring.len(), self.expected.len() - self.doomed);
-        assert_eq!(self.ring.is_empty(), self.expected.len() == self.doomed);
-        assert_eq!(self.ring.room(), self.memory.len() - self.expected.len());
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn agrees_with_a_queue(ops in proptest::collection::vec(op(), 1..120)) {
-        let mut checked = Checked::default();
-        checked.step(&Op::Move(64));
-        for op in &ops {
-            checked.step(op);
-        }
+        run(&ops);
     }
 }
 

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Feeds `rdevpts_oracle::options`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rdevpts_oracle::options::run(data));
