@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Random system calls from many processes at once, for a minute, from seeds that are always the same: what is new is looked for
+# by hand (tests/fuzz/README).
+#
+# timeout: 600
+# cpus: 2
+# fstype: rdevpts
+# kernel: stock debug
+# needs: bin/rdevpts-fuzz
+
+exec /rdevpts/bin/rdevpts-fuzz --fstype "$FSTYPE" --seconds 60
