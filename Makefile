@@ -19,7 +19,7 @@ kbuild = $(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)$(1)' MO='$(OUT)$
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts
-.PHONY: setup update kdir demo test differential conformance bench shell clean distclean help
+.PHONY: setup update kdir demo test differential soak conformance bench shell clean distclean help
 
 all: modules
 
@@ -68,7 +68,7 @@ install:
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir demo test differential conformance bench shell:
+setup update kdir demo test differential soak conformance bench shell:
 	@$(environment) $@
 
 clean:
@@ -82,6 +82,8 @@ help:
 	@echo '  make demo            the race of 2018, and what rdevpts does under the same load, in a virtual machine'
 	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
+	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'
+	@echo '                       [SECONDS=3600 PTYS=4000]'
 	@echo '  make conformance     the tests of other projects, unmodified, on devpts and on rdevpts [SUITE=pattern]'
 	@echo '  make bench           what ptys cost: C devpts, rdevpts and a pipe side by side [ROUNDS=n ONLY=parts CPUS=n];'
 	@echo '                       UML=1: on User Mode Linux as well; DOC=1: tables and plots into Documentation'
