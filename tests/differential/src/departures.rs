@@ -52,10 +52,11 @@ pub fn level_input(fd: i32) {
     }
 }
 
-/// As much of what is to be written as both file systems take the same way, whatever the order in which kernel threads run: up
-/// to, or from, a character that makes a signal.
+/// As much of what is to be written as both file systems take the same way: up to, or from, a character that makes a signal, and
+/// no more than has an echo that fits.
 ///
-/// That drops the echo of what came before it, which devpts may have passed on to the master by then, or not; rdevpts has.
+/// A signal drops the echo of what came before it, which devpts may have passed on to the master by then, or not, whatever the
+/// order in which kernel threads run; rdevpts has. Which characters print the line once more is for the terminal to say.
 pub fn at_once(fd: i32, mut bytes: Vec<u8>) -> Vec<u8> {
     let mut termios = MaybeUninit::<libc::termios>::uninit();
     let mut index = 0;
@@ -72,6 +73,17 @@ pub fn at_once(fd: i32, mut bytes: Vec<u8>) -> Vec<u8> {
         let signals = [libc::VINTR, libc::VQUIT, libc::VSUSP].map(|n| termios.c_cc[n]);
         let next = bytes.iter().skip(1).position(|byte| signals.contains(byte));
         bytes.truncate(next.map_or(bytes.len(), |n| n + 1));
+    }
+    if termios.c_lflag & libc::ICANON != 0 {
+        let again = [libc::VREPRINT, libc::VKILL, libc::VWERASE].map(|n| termios.c_cc[n]);
+        let (mut line, mut printed) = (0, 0);
+        let fits = bytes.iter().take_while(|byte| {
+            line = if **byte == b'\n' { 0 } else { line + 8 };
+            printed += if again.contains(byte) { line } else { 1 };
+            printed <= FITS_MASTER
+        });
+        let fits = fits.count();
+        bytes.truncate(fits);
     }
     bytes
 }
