@@ -33,7 +33,7 @@ def choose(setup: Setup) -> str:
             return known["accel"]
     except (OSError, ValueError, KeyError):
         pass
-    machine = Machine(setup, "probe-kvm", accel="kvm", timeout=_TIMEOUT)
+    machine = Machine("probe-kvm", setup=setup, accel="kvm", timeout=_TIMEOUT)
     machine.script("exit 0\n")
     outcome = machine.run()
     accel = "kvm" if outcome.ok else "tcg"

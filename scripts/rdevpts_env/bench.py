@@ -19,8 +19,10 @@ from . import accel, jobs, paths, setup, tables, uml
 from .bounds import Record
 from .build import Builder
 from .fail import Fail, explain
+from .guest import Guest
 from .progress import Step, say
 from .root import environment
+from .uml import UmlMachine
 from .vm import Machine
 
 OUT = paths.REPO / "bench" / "out"
@@ -75,27 +77,30 @@ def _build(builder: Builder) -> None:
             raise Fail(f"build of {what}: {explain(tail) or f'failed, see {jobs.shown(log)}'}")
 
 
-def _options(act: Act, rounds: int, machine: str, results: str) -> str:
+def _options(act: Act, rounds: int, machine: str) -> str:
     """The benchmark's command line, for a shell."""
-    words = ["--rounds", rounds, "--round-ms", act.round_ms, "--clock", act.clock, "--machine", machine, "--json", results]
+    words = ["--rounds", rounds, "--round-ms", act.round_ms, "--clock", act.clock, "--machine", machine,
+             "--json", "/rdevpts/out/results.json"]
     words += ["--only", act.only] if act.only else []
     words += ["--skip", act.skip] if act.skip else []
     return " ".join(f"'{word}'" for word in words)
 
 
 def _perform(act: Act, builder: Builder, how: str, rounds: int) -> list[Record]:
-    name = f"bench-{act.clock}-{act.cpus}"
-    machine = Machine(builder.setup, name, accel=how, cpus=act.cpus, timeout=act.timeout, icount=act.clock == "icount",
-                      env={"FSTYPE": "devpts"})
-    have = jobs.supplies(builder)
-    for need in ("rdevpts.ko", "bin/rdevpts-bench"):
-        machine.put(have[need], need)
-    machine.script("insmod /rdevpts/rdevpts.ko && "
-                   f"exec /rdevpts/bin/rdevpts-bench {_options(act, rounds, 'qemu', '/rdevpts/out/results.json')}\n")
-    with Step(f"QEMU, {act.title}") as step:
+    machine = Machine(f"bench-{act.clock}-{act.cpus}", setup=builder.setup, accel=how, cpus=act.cpus, timeout=act.timeout,
+                      icount=act.clock == "icount", env={"FSTYPE": "devpts"})
+    return _measure(act, f"QEMU, {act.title}", machine, builder.products / "rdevpts.ko", builder,
+                    _options(act, rounds, "qemu"))
+
+
+def _measure(act: Act, what: str, machine: Guest, module: Path, builder: Builder, options: str) -> list[Record]:
+    machine.put(module, "rdevpts.ko")
+    machine.put(builder.programs / "rdevpts-bench", "bin/rdevpts-bench")
+    machine.script(f"insmod /rdevpts/rdevpts.ko && exec /rdevpts/bin/rdevpts-bench {options}\n")
+    with Step(what) as step:
         outcome = machine.run(lambda line: _note(line, step))
     if not outcome.ok:
-        raise Fail(f"{act.title}: {outcome} (kernel log {jobs.shown(outcome.console)})")
+        raise Fail(f"{what}: {outcome} (kernel log {jobs.shown(outcome.console)})")
     return json.loads((machine.share / "out" / "results.json").read_text(encoding="utf-8"))
 
 
@@ -109,15 +114,9 @@ def _prepare_uml(builder: Builder, cpus: int) -> tuple[uml.Uml, Path]:
 
 
 def _perform_on_uml(act: Act, linux: uml.Uml, module: Path, builder: Builder, rounds: int) -> list[Record]:
-    put = {"rdevpts.ko": module, "rdevpts-bench": builder.programs / "rdevpts-bench"}
-    script = ("insmod /rdevpts/rdevpts.ko && "
-              f"exec /rdevpts/rdevpts-bench {_options(act, rounds, 'uml', '/rdevpts/out/results.json')}\n")
-    with Step(f"User Mode Linux, {act.title}") as step:
-        outcome, out = linux.boot(f"bench-uml-{act.cpus}", put, script, act.cpus, act.timeout,
-                                  lambda line: _note(line, step))
-    if not outcome.ok:
-        raise Fail(f"User Mode Linux, {act.title}: {outcome} (kernel log {jobs.shown(outcome.console)})")
-    return json.loads((out / "results.json").read_text(encoding="utf-8"))
+    machine = UmlMachine(f"bench-uml-{act.cpus}", kernel=linux, root=builder.setup.root, cpus=act.cpus, timeout=act.timeout,
+                         env={"FSTYPE": "devpts"})
+    return _measure(act, f"User Mode Linux, {act.title}", machine, module, builder, _options(act, rounds, "uml"))
 
 
 def _note(line: str, step: Step) -> None:

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, bench, cache, demo, differential, editor, paths, setup, soak, testing
+from . import accel, bench, cache, debug, demo, differential, editor, paths, setup, soak, testing, uml
 from .build import Builder
 from .conformance import run
 from .fail import Fail
+from .platforms import Checked, Stock
 from .progress import Step, say
 from .vm import Machine
 
@@ -53,7 +54,7 @@ def _shell(_args) -> int:
         status, _ = builder.logged(builder.make("modules"), log)
     if status:
         raise Fail(f"the module does not build: see {log}")
-    machine = Machine(ready, "shell", accel=accel.choose(ready), fatal=False, env={"FSTYPE": "rdevpts"})
+    machine = Machine("shell", setup=ready, accel=accel.choose(ready), fatal=False, env={"FSTYPE": "rdevpts"})
     machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
     return machine.interact()
 
@@ -62,8 +63,17 @@ def _vm(args) -> int:
     ready = setup.demo_setup()
     if args.root:
         ready.guest.require()
-    machine = Machine(ready, args.name, root=ready.guest if args.root else None, accel=accel.choose(ready), cpus=args.cpus, memory=args.memory,
-                      timeout=args.timeout, fatal=not args.not_fatal, append=args.append, env={"FSTYPE": args.fstype})
+    builder = Builder(ready)
+    if args.kernel == "stock":
+        platform = Stock(builder, accel.choose(ready))
+    else:
+        platform = Checked(builder, args.kernel)
+        say(platform.prepare())
+    machine = platform.machine(args.name, ready.guest if args.root else None, cpus=args.cpus, memory=args.memory,
+                               timeout=args.timeout, fatal=not args.not_fatal, append=args.append,
+                               env={"FSTYPE": args.fstype})
+    if args.kernel != "stock":
+        machine.put(platform.supplies()["rdevpts.ko"], "rdevpts.ko")
     for item in args.put:
         source, _, name = item.partition("=")
         machine.put(Path(source), name or Path(source).name)
@@ -96,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     add("update", _setup, "the same, but look at the archive again and choose anew").set_defaults(fresh=True)
     add("kdir", _kdir, "prepare a KDIR for the running Debian kernel")
     add("demo", lambda _args: demo.run(), "the race of 2018 and rdevpts under the same load")
+    command = add("test-debug", lambda args: debug.run(args.jobs, args.kernels.split()), "tests on kernels with checkers")
+    command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")
+    command.add_argument("--kernels", default=os.environ.get("KERNELS") or " ".join(debug.FLAVOURS), help="only these kernels")
     command = add("test", lambda args: testing.run(args.jobs), "every test")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the VM jobs whose names fit")
     add("differential", lambda _args: differential.run(), "the long run of the differential tester")
@@ -110,12 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("targets", nargs="+")
     command = add("run", _run, "run a command (or a shell) in the Debian root, in the sources")
     command.add_argument("command", nargs=argparse.REMAINDER)
-    command = add("vm", _vm, "boot the stock kernel and run a shell script in it")
+    command = add("vm", _vm, "boot a kernel and run a shell script in it")
     command.add_argument("-t", "--timeout", type=float, default=120, help="seconds after which it is killed")
     command.add_argument("-c", "--cpus", type=int, default=2)
     command.add_argument("-m", "--memory", type=int, default=1024, help="in MiB")
     command.add_argument("-a", "--append", default="", help="more for the kernel's command line")
     command.add_argument("-n", "--name", default="vm", help="name of the share and of the log")
+    command.add_argument("--kernel", default="stock", choices=["stock", *uml.FLAVOURS], help="another than the stock kernel")
     command.add_argument("--fstype", default="devpts", choices=["devpts", "rdevpts", "none"], help="what is on /dev/pts")
     command.add_argument("--root", choices=["guest"], help="another Debian root than that of the tool chain")
     command.add_argument("--not-fatal", action="store_true", help="let the kernel live on after a WARN")

@@ -9,7 +9,9 @@ from . import accel, jobs, paths, setup
 from .build import Builder
 from .fail import Fail, explain
 from .progress import Step, say
-from .vm import Machine, Outcome
+from .guest import Outcome
+from .platforms import Stock
+from .vm import Machine
 
 SCRIPT = paths.REPO / "tests" / "vm" / "demo"
 
@@ -71,10 +73,10 @@ class Result:
 
 def _perform(act: Act, builder: Builder, how: str) -> Result:
     # The slowest machines get time for the pairs, too.
-    machine = Machine(builder.setup, f"demo-{act.what}", accel=how, timeout=act.seconds * 4 + 60,
+    machine = Machine(f"demo-{act.what}", setup=builder.setup, accel=how, timeout=act.seconds * 4 + 60,
                       env={"FSTYPE": "devpts", "WHAT": act.what, "DURATION": str(act.seconds), "PAIRS": str(act.pairs)})
     if act.module:
-        machine.put(jobs.supplies(builder)[act.module], act.module)
+        machine.put(Stock(builder, how).supplies()[act.module], act.module)
     machine.put(builder.programs / "reproducer", "bin/reproducer")
     machine.put(SCRIPT, "job")
     result = Result(act, Outcome())

@@ -41,7 +41,7 @@ def run() -> int:
     else:
         limit = int(int(wants["OPS"] or 0) * SECONDS_PER_OPERATION) + int(wants["SEEDS"] or 0) * 60
     # One processor: see tests/differential/README.
-    machine = Machine(ready, "differential-long", accel=accel.choose(ready), cpus=1, timeout=limit + 900)
+    machine = Machine("differential-long", setup=ready, accel=accel.choose(ready), cpus=1, timeout=limit + 900)
     machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
     machine.put(builder.programs / "rdevpts-differential", "bin/rdevpts-differential")
     machine.env["FSTYPE"] = "none"

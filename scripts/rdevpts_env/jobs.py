@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The jobs of `make test` that run in the virtual machine: one file each in tests/vm/jobs.
+"""The jobs that run in a virtual machine: one file each in tests/vm/jobs.
 
 A job is a script (any language the Debian root has) that prints TAP with a plan. Comments at its top say what it wants:
 
     # timeout: 120                    seconds (default 120)
     # cpus: 2                         processors (default 2)
     # memory: 1024                    MiB (default 1024)
+    # kernel: stock debug             which it is for: the stock kernel (default), those with checkers, or one of these
     # fstype: devpts rdevpts          what is on /dev/pts; one boot for each (default rdevpts; none leaves it empty)
     # root: guest                     another Debian root, with many programs and everything writable (see root.py)
-    # needs: bin/reproducer           what must be in /rdevpts (see `supplies`)
+    # needs: bin/reproducer           what must be in /rdevpts (see platforms.py)
     # append: slub_debug=F            more for the kernel's command line
     # dies: NULL pointer dereference  the job passes if the kernel dies saying this, and prints no TAP
 
@@ -24,9 +25,9 @@ from pathlib import Path
 from . import paths
 from .build import Builder
 from .fail import Fail
+from .platforms import Platform
 from .root import Root
 from .tally import Tally, TapReader
-from .vm import Machine
 
 DIRECTORY = paths.REPO / "tests" / "vm" / "jobs"
 
@@ -52,19 +53,19 @@ class Job:
         return int(self.wants.get(field, default))
 
 
-def find(pattern: str = "*") -> list[Job]:
-    """The jobs whose names fit, in order."""
+def find(pattern: str, *kernels: str) -> list[Job]:
+    """The jobs for any of these kernels whose names fit, in order."""
     found = []
     for path in sorted(DIRECTORY.glob("*.*")):
         wants = {}
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.startswith("#"):
                 break
-            field = re.match(r"^# (timeout|cpus|memory|fstype|root|needs|append|dies): (.*)$", line)
+            field = re.match(r"^# (timeout|cpus|memory|kernel|fstype|root|needs|append|dies): (.*)$", line)
             if field:
                 wants[field[1]] = field[2].strip()
         job = Job(path, wants)
-        if fnmatch.fnmatch(job.name, pattern):
+        if fnmatch.fnmatch(job.name, pattern) and not set(kernels).isdisjoint(job.list("kernel", "stock")):
             found.append(job)
     return found
 
@@ -80,34 +81,22 @@ def root_of(job: Job, builder: Builder) -> Root | None:
     return builder.setup.guest
 
 
-def supplies(builder: Builder) -> dict[str, Path]:
-    """Everything that a job can need: its name in the share, and where it was built."""
-    found = {
-        "rdevpts.ko": builder.products / "rdevpts.ko",
-        "racypts.ko": builder.products / "racypts" / "racypts.ko",
-        "programs": paths.REPO / "tests" / "programs",
-    }
-    if builder.programs.is_dir():
-        for path in sorted(builder.programs.iterdir()):
-            if path.is_file() and os.access(path, os.X_OK):
-                found[f"bin/{path.name}"] = path
-    return found
-
-
-def run(job: Job, builder: Builder, accel: str, tally: Tally) -> None:
+def run(job: Job, builder: Builder, platform: Platform, tally: Tally) -> None:
     """Boot once for each file system that the job names, and count what it prints."""
-    have = supplies(builder)
+    have = platform.supplies()
+    other = "" if platform.name == "stock" else f" ({platform.name} kernel)"
     for fstype in job.list("fstype", "rdevpts"):
         name = f"{job.name} on {fstype}" if len(job.list("fstype")) > 1 else job.name
+        name += other
         needs = ["rdevpts.ko", *job.list("needs")] if fstype != "devpts" else job.list("needs")
         missing = [need for need in needs if need not in have or not have[need].exists()]
         if missing:
             tally.bad(name, f"not built: {' '.join(missing)}")
             continue
-        label = f"{job.name}-{fstype}"
-        machine = Machine(builder.setup, label, accel=accel, cpus=job.number("cpus", 2),
-                          memory=job.number("memory", 1024), timeout=job.number("timeout", 120),
-                          append=job.wants.get("append", ""), root=root_of(job, builder), env={"FSTYPE": fstype})
+        label = f"{job.name}-{fstype}" + (f"-{platform.name}" if other else "")
+        machine = platform.machine(label, root_of(job, builder), cpus=job.number("cpus", 2),
+                                   memory=job.number("memory", 1024), timeout=job.number("timeout", 120),
+                                   append=job.wants.get("append", ""), env={"FSTYPE": fstype, "KERNEL": platform.name})
         for need in needs:
             machine.put(have[need], need)
         machine.put(job.path, "job")

@@ -7,6 +7,7 @@ compiler's version, not on paths. The tree is made at its final place, because i
 """
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Tree:
 
     def _make(self, targets: str, log: Path) -> None:
         jobs = os.cpu_count() or 1
-        make = f"make -C '{self.source}' O='{self.path}' -j{jobs} {' '.join(self.variables())}"
+        make = f"make -C '{self.source}' O='{self.path}' -j{jobs} {shlex.join(self.variables())}"
         with Step(self.title) as step:
 
             def detail(line: str) -> None:

@@ -34,7 +34,7 @@ def run() -> int:
     if status:
         raise Fail(f"it does not build: see {jobs.shown(log)}")
 
-    machine = Machine(ready, "soak", accel=accel.choose(ready), memory=MEMORY, timeout=int(wants["SECONDS"]) + GRACE)
+    machine = Machine("soak", setup=ready, accel=accel.choose(ready), memory=MEMORY, timeout=int(wants["SECONDS"]) + GRACE)
     machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
     machine.put(builder.programs / "rdevpts-soak", "bin/rdevpts-soak")
     machine.env["FSTYPE"] = "none"

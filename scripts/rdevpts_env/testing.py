@@ -9,12 +9,13 @@ from . import accel, jobs, paths, setup
 from .build import Builder
 from .conformance import run as conformance
 from .fail import explain
+from .platforms import Stock
 from .tally import Tally, TapReader
 
 _CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
-def _step(tally: Tally, builder: Builder, name: str, argv: list[str]) -> bool:
+def step(tally: Tally, builder: Builder, name: str, argv: list[str]) -> bool:
     """One command that passes or fails as a whole."""
     log = paths.logs() / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log"
     begin = time.monotonic()
@@ -75,13 +76,13 @@ def run(pattern: str) -> int:
     builder = Builder(ready)
     everything = pattern == "*"
 
-    built = _step(tally, builder, "build of the module, without a panic path", builder.make("modules"))
-    _step(tally, builder, "build of the control module", builder.make("racypts"))
-    _step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
+    built = step(tally, builder, "build of the module, without a panic path", builder.make("modules"))
+    step(tally, builder, "build of the control module", builder.make("racypts"))
+    step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
     if everything:
-        _step(tally, builder, "clippy", builder.make("clippy"))
-        _step(tally, builder, "format", builder.make("fmt-check"))
-        _step(tally, builder, "tests of what reads other people's suites",
+        step(tally, builder, "clippy", builder.make("clippy"))
+        step(tally, builder, "format", builder.make("fmt-check"))
+        step(tally, builder, "tests of what reads other people's suites",
               ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", "tests/conformance"])
         _cargo_test(tally, builder, "host tests",
                     ["cargo", "test", "--workspace", "--no-fail-fast", "--", "--quiet"])
@@ -94,21 +95,26 @@ def run(pattern: str) -> int:
         # The model of the directory, its lock and its readers: what must be found is, and nothing is where nothing must be.
         _tap(tally, builder, "invariant", "invariant")
 
-    chosen = jobs.find(pattern)
+    chosen = jobs.find(pattern, "stock")
     suites = fnmatch.fnmatchcase("conformance", pattern)
     if not chosen and not suites:
         tally.bad("jobs", f"none in {jobs.shown(jobs.DIRECTORY)} fits {pattern}")
     how = accel.choose(ready) if chosen or suites else "tcg"
     print(f"# virtual machine: {how}", flush=True)
     for job in chosen:
-        jobs.run(job, builder, how, tally)
+        jobs.run(job, builder, Stock(builder, how), tally)
     if suites:
         conformance.short(builder, how, tally)
 
+    return end(tally, begin) if built else 1
+
+
+def end(tally: Tally, begin: float) -> int:
+    """The last lines of a run, and its status."""
     if tally.failures:
         print(f"\nfailed (logs in {jobs.shown(paths.LOGS)}):")
         for name in tally.failures:
             print(f"    {name}")
     print(f"\n# {time.monotonic() - begin:.0f} s")
     print(tally.summary(), flush=True)
-    return 0 if tally.ok and built else 1
+    return 0 if tally.ok else 1

@@ -1,121 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One boot of the stock kernel under QEMU.
+"""One boot under QEMU: of the stock kernel, unless another is named.
 
-The guest's root is a Debian root over virtiofs, read-only, with what the guest writes in its memory; a second share, /rdevpts in the guest, brings in what the
-run needs and takes out what it leaves. No network, no disk image, no initramfs. Three channels come out: the console
-(kernel log, into a file), the output of what runs (a virtio port, line by line), and its exit status (a file in the
-share, absent when the guest did not live to write it).
+The guest's root is a Debian root over virtiofs, read-only, with what the guest writes in its memory; the share is another
+such file system. No network, no disk image, no initramfs. What the job prints comes out of a virtio port.
 """
 
-import contextlib
 import os
-import re
-import selectors
-import shutil
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import host, paths
-from .cache import remove_tree
+from . import host
 from .fail import Fail
+from .guest import Guest
 from .root import Root, environment
 from .setup import Setup
 
-GUEST = paths.REPO / "tests" / "vm" / "guest"
 
-_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
-_OOPS = re.compile(r"\b(BUG: .*|Oops: .*|WARNING: .*|kernel BUG at .*|general protection fault.*|INFO: task .*)")
-
-
-def complaint(line: str) -> str | None:
-    """What a line of the kernel's log complains of, if that is fatal."""
-    found = _OOPS.search(line) or _PANIC.search(line)
-    return found[1].strip() if found else None
-
-
-@dataclass
-class Outcome:
-    """How one boot ended."""
-
-    status: int | None = None
-    """Exit status of what ran in the guest, if it ended."""
-    panic: str | None = None
-    """What the kernel said when it died, if it did."""
-    timed_out: bool = False
-    seconds: float = 0.0
-    console: Path | None = None
-    """The kernel log."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ran to its end with status 0."""
-        return self.status == 0 and not self.panic and not self.timed_out
-
-    def __str__(self) -> str:
-        if self.panic:
-            return f"the kernel died: {self.panic}"
-        if self.timed_out:
-            return f"not finished after {self.seconds:.0f} s"
-        if self.status is None:
-            return "the virtual machine ended early"
-        return f"exit status {self.status}"
-
-
-@dataclass
-class Machine:
-    """What to boot, and with what in the share."""
+@dataclass(kw_only=True)
+class Machine(Guest):
+    """What to boot, and how."""
 
     setup: Setup
-    name: str
     accel: str = "tcg"
-    cpus: int = 2
-    memory: int = 1024
-    timeout: float = 120.0
     icount: bool = False
     """Whether the guest's time is made of its instructions, one a nanosecond: exact whatever else the host does, and blind
     to what instructions cost. That is emulation, whatever `accel` says."""
-    fatal: bool = True
-    """Whether any oops or WARN kills the kernel; an oops does in any case."""
-    append: str = ""
     root: Root | None = None
     """What the guest has as its root: none is that of the tool chain, where /usr and /etc cannot be written."""
-    env: dict[str, str] = field(default_factory=dict)
-    """What the guest finds in the environment."""
+    image: Path | None = None
+    """Another kernel than the stock one; it has no modules but those in the share."""
 
     def __post_init__(self) -> None:
-        self.share = paths.BUILD / "vm" / self.name
-        remove_tree(self.share)
-        (self.share / "out").mkdir(parents=True)
-        shutil.copytree(GUEST, self.share, dirs_exist_ok=True)
+        super().__post_init__()
         self._shown: list[tuple[Path, str]] = []
-
-    def put(self, source: Path, name: str) -> None:
-        """Put a file or a directory into the share."""
-        target = self.share / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copy(source, target)
 
     def show(self, source: Path, name: str) -> None:
         """Let a directory be seen in the share, read-only, without a copy."""
         (self.share / name).mkdir()
         self._shown.append((source, name))
-
-    def write(self, name: str, text: str) -> None:
-        """Put a file with this text into the share."""
-        (self.share / name).write_text(text, encoding="utf-8")
-
-    def script(self, text: str) -> None:
-        """Run this shell script."""
-        self.write("job", f"#!/bin/sh\n. /rdevpts/lib.sh\n{text}")
-        (self.share / "job").chmod(0o755)
 
     def _command(self, interactive: bool) -> list[str]:
         kernel = self.setup.kernel
@@ -145,11 +70,11 @@ class Machine:
         binds = [
             *capabilities,
             "--ro-bind", str((self.root or self.setup.root).path), str(view),
-            "--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"),
+            *(() if self.image else ("--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"))),
             "--bind", str(self.share), str(share),
             *(word for source, name in self._shown for word in ("--ro-bind", str(source), str(share / name))),
-            "--ro-bind", str(kernel.image), "/vm/vmlinuz",
-            "--bind", str(self._output), "/vm/output",
+            "--ro-bind", str(self.image or kernel.image), "/vm/vmlinuz",
+            "--bind", str(self.output), "/vm/output",
         ]
         daemon = "/usr/libexec/virtiofsd --sandbox=none --log-level=error --cache=always --rlimit-nofile=0"
         # The root is bound read-only already; virtiofsd's own --readonly saves the guest from asking. An overlay cannot show
@@ -163,55 +88,22 @@ class Machine:
         """
         return self.setup.root.command(["sh", "-c", script, "sh", *qemu], extra=binds)
 
-    @property
-    def _output(self) -> Path:
-        return self.share / "out" / "output"
+    def command(self) -> list[str]:
+        """The virtiofs daemons and QEMU, in the root of the tool chain."""
+        return self._command(False)
 
-    def _prepare(self) -> None:
-        env = {"RELEASE": self.setup.kernel.choice.release, **self.env}
+    def prepare(self) -> None:
+        """The last before the boot."""
+        self.env.setdefault("RELEASE", self.setup.kernel.choice.release)
         if self.root:
-            env["WRITABLE"] = "1"
-        self.write("env", "".join(f"export {name}='{value}'\n" for name, value in env.items()))
-        self._output.touch()
-
-    def run(self, on_line: Callable[[str], None] | None = None) -> Outcome:
-        """Boot, run `/rdevpts/job`, power off."""
-        self._prepare()
-        outcome = Outcome(console=paths.logs() / f"{self.name}.console")
-        begin = time.monotonic()
-        child = subprocess.Popen(self._command(False), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, env=environment())
-        reader = _Tail(self._output, on_line)
-        try:
-            with open(outcome.console, "w", encoding="utf-8") as console, selectors.DefaultSelector() as ready:
-                ready.register(child.stdout, selectors.EVENT_READ)
-                console_line = _Lines(lambda line: _note(line, outcome, console, begin))
-                while True:
-                    reader.poll()
-                    if ready.select(0.1):
-                        chunk = os.read(child.stdout.fileno(), 65536)
-                        if not chunk:
-                            break
-                        console_line.feed(chunk)
-                    if time.monotonic() - begin > self.timeout:
-                        outcome.timed_out = True
-                        break
-                console_line.end()
-        finally:
-            child.kill()
-            child.wait()
-            reader.poll()
-            reader.end()
-        outcome.seconds = time.monotonic() - begin
-        with contextlib.suppress(OSError, ValueError):
-            outcome.status = int((self.share / "out" / "status").read_text(encoding="utf-8"))
-        return outcome
+            self.env["WRITABLE"] = "1"
+        super().prepare()
 
     def interact(self) -> int:
         """Boot with the console on this terminal."""
         if not sys.stdin.isatty():
             raise Fail("a shell in the virtual machine needs a terminal")
-        self._prepare()
+        self.prepare()
         size, term = os.get_terminal_size(), os.environ.get("TERM", "linux")
         with open(self.share / "env", "a", encoding="utf-8") as env:
             env.write(f"export INTERACTIVE=1 ROWS={size.lines} COLS={size.columns} TERM='{term}'\n")
@@ -220,49 +112,3 @@ class Machine:
             return subprocess.call(self._command(True), env=environment())
         finally:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
-
-
-def _note(line: str, outcome: Outcome, console, begin: float) -> None:
-    console.write(f"{time.monotonic() - begin:8.2f}  {line}\n")
-    console.flush()
-    # The first complaint is the cause; the panic after it is the consequence.
-    outcome.panic = outcome.panic or complaint(line)
-
-
-class _Lines:
-    """Bytes in, whole lines out."""
-
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._on_line = on_line
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> None:
-        """Take a piece of the stream."""
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        for line in whole:
-            self._on_line(line.decode("utf-8", "replace").rstrip("\r"))
-
-    def end(self) -> None:
-        """Give out what has no newline."""
-        if self._rest:
-            self._on_line(self._rest.decode("utf-8", "replace").rstrip("\r"))
-            self._rest = b""
-
-
-class _Tail:
-    """Follow a file that grows."""
-
-    def __init__(self, path: Path, on_line: Callable[[str], None] | None) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 - closed in end()
-        self._lines = _Lines(on_line or (lambda line: None))
-
-    def poll(self) -> None:
-        """Give out what is new."""
-        chunk = self._file.read()
-        if chunk:
-            self._lines.feed(chunk)
-
-    def end(self) -> None:
-        """No more will come."""
-        self._lines.end()
-        self._file.close()

@@ -45,7 +45,7 @@ class Runner:
     def _boot(self, suite: Suite, source: Source, fstype: str, compared: Comparison) -> None:
         number = len(compared.rounds[fstype]) + 1
         label = f"conformance-{suite.name}-{fstype}"
-        machine = Machine(self._builder.setup, label, accel=self._how, memory=suite.number("memory", 2048),
+        machine = Machine(label, setup=self._builder.setup, accel=self._how, memory=suite.number("memory", 2048),
                           timeout=suite.number("timeout", 1800), root=self._builder.setup.guest,
                           env={"FSTYPE": fstype, "SUITE": "/rdevpts/suite"})
         if fstype == OURS:

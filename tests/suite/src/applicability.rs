@@ -5,6 +5,7 @@ use anyhow::{bail, Result};
 
 use crate::case::Case;
 use crate::cases;
+use crate::fixture::compat;
 
 const BUILT_IN: &str = "devpts is part of the kernel, and no module";
 
@@ -32,6 +33,9 @@ const NOT_APPLICABLE: &[(&str, &str, &str)] = &[
 
 /// Why `case` does not apply to `fstype`, if so.
 pub fn reason(fstype: &str, case: &Case) -> Option<&'static str> {
+    if case.theme == "compat" && !compat::available() {
+        return Some("this kernel has no 32-bit system calls");
+    }
     let name = case.full_name();
     NOT_APPLICABLE
         .iter()

@@ -4,6 +4,7 @@
 # The behaviour suite: the same cases on the kernel's own file system and on ours.
 #
 # timeout: 420
+# kernel: stock debug
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-suite
 

@@ -5,6 +5,7 @@
 # looked for by `make differential`.
 #
 # timeout: 1500
+# kernel: stock debug
 # cpus: 1
 # fstype: none
 # needs: bin/rdevpts-differential

@@ -4,7 +4,7 @@
 # Every operation, with every allocation that it makes failing once; on devpts too, for comparison.
 #
 # timeout: 300
-# kernel: debug
+# kernel: memory
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-faults
 

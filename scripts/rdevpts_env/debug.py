@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`make test-debug`: the jobs that are for kernels with checkers, on each of these. Any report of any checker fails."""
+
+import time
+
+from . import jobs, setup
+from .build import Builder
+from .platforms import Checked
+from .tally import Tally
+from .testing import end, step
+
+FLAVOURS = ("memory", "locks")
+
+
+def run(pattern: str, flavours: list[str]) -> int:
+    """Build the host programs and, for each kernel, the module; run the jobs whose names fit the pattern."""
+    begin = time.monotonic()
+    tally = Tally()
+    builder = Builder(setup.demo_setup())
+    step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
+    for flavour in flavours:
+        chosen = jobs.find(pattern, flavour, "debug")
+        if not chosen:
+            continue
+        platform = Checked(builder, flavour)
+        tally.good(f"kernel and module: {platform.prepare()}")
+        for job in chosen:
+            jobs.run(job, builder, platform, tally)
+    return end(tally, begin)

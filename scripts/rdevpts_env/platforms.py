@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What jobs run on: the stock kernel under QEMU, or User Mode Linux with checkers."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from . import paths
+from .build import Builder
+from .fail import Fail
+from .guest import Guest
+from .root import Root
+from .uml import Uml, UmlMachine
+from .vm import Machine
+
+
+# How much longer a job may take under checkers.
+_SLOWER = 8
+
+
+class Platform(Protocol):
+    """One kernel, with the module built for it, and what boots it."""
+
+    name: str
+    """What jobs call it, in their field `kernel`."""
+
+    def supplies(self) -> dict[str, Path]:
+        """Everything that a job can need: its name in the share, and where it was built."""
+
+    def machine(self, label: str, root: Root | None, **options) -> Guest:
+        """One boot. `root`: what the guest has as its root, if not that of the tool chain; the options are those of
+        `Guest`."""
+
+
+def _programs(builder: Builder) -> dict[str, Path]:
+    """What is the same for all."""
+    found = {"programs": paths.REPO / "tests" / "programs"}
+    if builder.programs.is_dir():
+        for path in sorted(builder.programs.iterdir()):
+            if path.is_file() and os.access(path, os.X_OK):
+                found[f"bin/{path.name}"] = path
+    return found
+
+
+class Stock:
+    """The stock kernel."""
+
+    name = "stock"
+
+    def __init__(self, builder: Builder, accel: str) -> None:
+        self._builder = builder
+        self._accel = accel
+
+    def supplies(self) -> dict[str, Path]:
+        """Everything that a job can need."""
+        products = self._builder.products
+        return {
+            "rdevpts.ko": products / "rdevpts.ko",
+            "racypts.ko": products / "racypts" / "racypts.ko",
+            **_programs(self._builder),
+        }
+
+    def machine(self, label: str, root: Root | None, **options) -> Guest:
+        """One boot."""
+        return Machine(label, setup=self._builder.setup, accel=self._accel, root=root, **options)
+
+
+class Checked:
+    """A kernel with checkers."""
+
+    def __init__(self, builder: Builder, flavour: str) -> None:
+        self.name = flavour
+        self._builder = builder
+        self._kernel = Uml(builder.setup.root, builder.setup.kernel, flavour)
+        self._module: Path | None = None
+
+    def prepare(self) -> str:
+        """Make the kernel and the module for it; what it is."""
+        self._kernel.require()
+        self._module = self._kernel.module(self._builder)
+        return self._kernel.title
+
+    def supplies(self) -> dict[str, Path]:
+        """Everything that a job can need."""
+        module = {"rdevpts.ko": self._module} if self._module else {}
+        return module | _programs(self._builder)
+
+    def machine(self, label: str, root: Root | None, **options) -> Guest:
+        """One boot. Checkers remember much, and take their time."""
+        options["memory"] = max(options.get("memory", 0), 1536)
+        options["timeout"] = _SLOWER * options.get("timeout", Guest.timeout)
+        if root:
+            raise Fail(f"{label}: the {self.name} kernel has no other root than that of the tool chain")
+        return UmlMachine(label, kernel=self._kernel, root=self._builder.setup.root, **options)
