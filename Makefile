@@ -22,7 +22,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts
-.PHONY: setup update kdir demo test test-debug differential soak conformance bench shell clean distclean help
+.PHONY: setup update kdir demo test test-debug differential fuzz soak conformance bench shell clean distclean help
 
 all: modules
 
@@ -71,7 +71,7 @@ install:
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir demo test test-debug differential soak conformance bench shell:
+setup update kdir demo test test-debug differential fuzz soak conformance bench shell:
 	@$(environment) $@
 
 clean:
@@ -88,6 +88,7 @@ help:
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'
 	@echo '                       [SECONDS=3600 PTYS=4000]'
+	@echo '  make fuzz            the model with libFuzzer, then random system calls in a virtual machine [SECONDS= SEED=]'
 	@echo '  make conformance     the tests of other projects, unmodified, on devpts and on rdevpts [SUITE=pattern]'
 	@echo '  make bench           what ptys cost: C devpts, rdevpts and a pipe side by side [ROUNDS=n ONLY=parts CPUS=n];'
 	@echo '                       UML=1: on User Mode Linux as well; DOC=1: tables and plots into Documentation'

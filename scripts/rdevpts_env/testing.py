@@ -5,12 +5,15 @@ import fnmatch
 import re
 import time
 
-from . import accel, jobs, paths, setup
+from . import accel, fuzz, jobs, paths, setup
 from .build import Builder
 from .conformance import run as conformance
 from .fail import explain
 from .platforms import Stock
 from .tally import Tally, TapReader
+
+# For each target of the model's fuzzer.
+_FUZZ_SECONDS = 10
 
 _CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
@@ -94,6 +97,7 @@ def run(pattern: str) -> int:
         _tap(tally, builder, "compile-fail", "compile_fail")
         # The model of the directory, its lock and its readers: what must be found is, and nothing is where nothing must be.
         _tap(tally, builder, "invariant", "invariant")
+        fuzz.model(tally, builder, _FUZZ_SECONDS)
 
     chosen = jobs.find(pattern, "stock")
     suites = fnmatch.fnmatchcase("conformance", pattern)

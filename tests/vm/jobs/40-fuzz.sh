@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Random system calls from many processes at once, for a minute, from seeds that are always the same: what is new is looked for
-# by hand (tests/fuzz/README).
+# by `make fuzz`.
 #
 # timeout: 600
 # cpus: 2
