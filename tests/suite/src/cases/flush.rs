@@ -163,13 +163,16 @@ fn works_afterwards(ctx: &Ctx) -> Outcome {
     Ok(())
 }
 
+/// More than goes through with one flush: what fits is at most 64 KiB, and as much again while it is being looked for.
+const MUCH: usize = 300_000;
+
 fn wakes_a_blocked_writer(ctx: &Ctx) -> Outcome {
     let (pty, slave) = raw_pair(ctx)?;
     for (from, to) in [(&pty.master, &slave), (&slave, &pty.master)] {
         let ready = Gate::new()?;
         let writer = child(|| {
             ready.open()?;
-            io::write_all(from, vec![b'x'; 100_000])
+            io::write_all(from, vec![b'x'; MUCH])
         })?;
         ready.pass()?;
         let mut flushes = 0;
@@ -183,7 +186,7 @@ fn wakes_a_blocked_writer(ctx: &Ctx) -> Outcome {
         writer.succeed()?;
         check!(
             flushes >= 2,
-            "100000 bytes went through after {flushes} flushes"
+            "{MUCH} bytes went through after {flushes} flushes"
         );
         flush(to, libc::TCIFLUSH)?;
     }
