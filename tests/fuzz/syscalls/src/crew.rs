@@ -77,6 +77,8 @@ fn lead(plan: &'static Plan, shared: &'static Shared) -> ! {
     // SAFETY: calls on this process alone, with a set of our own; after fork(), the child goes its own way.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        // Stopped workers may be left in an orphaned process group, and all in it are sent SIGHUP: not to be that of who looks on.
+        libc::setsid();
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
         (0..3).for_each(|fd| _ = libc::dup2(null, fd));
         let mut child: libc::sigset_t = std::mem::zeroed();
