@@ -18,7 +18,7 @@ from pathlib import Path
 from . import accel, jobs, paths, setup, tables, uml
 from .bounds import Record
 from .build import Builder
-from .fail import Fail, explain
+from .fail import Fail
 from .guest import Guest
 from .progress import Step, say
 from .root import environment
@@ -63,18 +63,6 @@ def _acts(cpus: int, only: str) -> Iterator[Act]:
     if cpus > 1 and not only:
         yield Act("wall", 1, "80-byte")
         yield Act("icount", 1, "80-byte", round_ms=10)
-
-
-def _build(builder: Builder) -> None:
-    for what, argv in (
-        ("the module", builder.make("modules")),
-        ("the benchmark", ["cargo", "build", "--release", "-p", "rdevpts-bench", builder.jobs()]),
-    ):
-        log = paths.logs() / f"bench-{what.removeprefix('the ')}.log"
-        with Step(f"build of {what}"):
-            status, tail = builder.logged(argv, log)
-        if status:
-            raise Fail(f"build of {what}: {explain(tail) or f'failed, see {jobs.shown(log)}'}")
 
 
 def _options(act: Act, rounds: int, machine: str) -> str:
@@ -166,7 +154,7 @@ def run() -> int:
     only = os.environ.get("ONLY", "")
     ready = setup.demo_setup()
     builder = Builder(ready)
-    _build(builder)
+    builder.require("rdevpts-bench")
     second = _prepare_uml(builder, cpus) if os.environ.get("UML") else None
     acts = list(_acts(cpus, only))
     how = accel.choose(ready)

@@ -2,12 +2,14 @@
 """Building in the Debian root: the modules by the Makefile, the host programs by cargo."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import paths
-from .progress import run_logged
+from .fail import Fail, explain
+from .progress import Step, run_logged
 from .root import environment
 from .setup import Setup
 
@@ -45,6 +47,21 @@ class Builder:
                readable: Sequence[Path] = ()) -> tuple[int, str]:
         """Run with the output in a file."""
         return run_logged(self.inside(argv, readable), log, on_line, env=self._env())
+
+    def step(self, what: str, argv: list[str], readable: Sequence[Path] = ()) -> None:
+        """Run one step of a build whose failure ends everything, with its last lines on the screen then."""
+        log = paths.logs() / f"build-of-{re.sub(r'[^a-z0-9]+', '-', what.lower())}.log"
+        with Step(f"build of {what}"):
+            status, tail = self.logged(argv, log, readable=readable)
+        if status:
+            print("\n".join(tail.splitlines()[-15:]))
+            raise Fail(f"build of {what}: {explain(tail) or f'failed, see {os.path.relpath(log, paths.REPO)}'}")
+
+    def require(self, *programs: str) -> None:
+        """Build the module for the stock kernel, and these of the host programs."""
+        self.step("the module", self.make("modules"))
+        for program in programs:
+            self.step(program, ["cargo", "build", "--release", "-p", program, self.jobs()])
 
     def jobs(self) -> str:
         """As many processes as there are processors."""

@@ -14,7 +14,7 @@ from .build import Builder
 from .conformance import run
 from .fail import Fail
 from .platforms import Checked, Stock
-from .progress import Step, say
+from .progress import say
 from .vm import Machine
 
 
@@ -49,11 +49,7 @@ def _run(args) -> int:
 def _shell(_args) -> int:
     ready = setup.demo_setup()
     builder = Builder(ready)
-    log = paths.logs() / "shell-build.log"
-    with Step("build of the module"):
-        status, _ = builder.logged(builder.make("modules"), log)
-    if status:
-        raise Fail(f"the module does not build: see {log}")
+    builder.require()
     machine = Machine("shell", setup=ready, accel=accel.choose(ready), fatal=False, env={"FSTYPE": "rdevpts"})
     machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
     return machine.interact()

@@ -5,6 +5,7 @@ import time
 
 from . import jobs, setup
 from .build import Builder
+from .fail import Fail
 from .platforms import Checked
 from .tally import Tally
 from .testing import end, step
@@ -15,6 +16,11 @@ FLAVOURS = ("memory", "locks")
 def run(pattern: str, flavours: list[str]) -> int:
     """Build the host programs and, for each kernel, the module; run the jobs whose names fit the pattern."""
     begin = time.monotonic()
+    unknown = set(flavours) - set(FLAVOURS)
+    if unknown:
+        raise Fail(f"KERNELS: there is no {', '.join(sorted(unknown))}, but {', '.join(FLAVOURS)}")
+    if not any(jobs.find(pattern, flavour, "debug") for flavour in flavours):
+        raise Fail(f"JOBS={pattern}: none in {jobs.shown(jobs.DIRECTORY)} is for these kernels")
     tally = Tally()
     builder = Builder(setup.demo_setup())
     step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])

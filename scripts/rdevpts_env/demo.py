@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from . import accel, jobs, paths, setup
 from .build import Builder
-from .fail import Fail, explain
 from .progress import Step, say
 from .guest import Outcome
 from .platforms import Stock
@@ -96,25 +95,13 @@ def _perform(act: Act, builder: Builder, how: str) -> Result:
     return result
 
 
-def _build(builder: Builder) -> None:
-    for what, argv in (
-        ("modules", builder.make("modules", "racypts")),
-        ("reproducer", ["cargo", "build", "--release", "-p", "reproducer", builder.jobs()]),
-    ):
-        log = paths.logs() / f"demo-{what}.log"
-        with Step(f"build: {what}"):
-            status, tail = builder.logged(argv, log)
-        if status:
-            print("\n".join(tail.splitlines()[-15:]))
-            raise Fail(f"build: {what}: {explain(tail) or f'failed, see {jobs.shown(log)}'}")
-
-
 def run() -> int:
     """Build, run the four acts, print the table."""
     begin = time.monotonic()
     ready = setup.demo_setup()
     builder = Builder(ready)
-    _build(builder)
+    builder.step("the modules", builder.make("modules", "racypts"))
+    builder.step("the reproducer", ["cargo", "build", "--release", "-p", "reproducer", builder.jobs()])
     how = accel.choose(ready)
     results = [_perform(act, builder, how) for act in ACTS]
 

@@ -3,10 +3,9 @@
 
 import os
 
-from . import accel, jobs, paths, setup
+from . import accel, jobs, setup
 from .build import Builder
 from .fail import Fail
-from .progress import Step
 from .vm import Machine
 
 # What a run has by default, and how long the virtual machine may take for an operation, at worst.
@@ -27,14 +26,7 @@ def run() -> int:
 
     ready = setup.demo_setup()
     builder = Builder(ready)
-    log = paths.logs() / "differential-build.log"
-    with Step("build of the module and of the tester"):
-        status, _ = builder.logged(builder.make("modules"), log)
-        if status == 0:
-            argv = ["cargo", "build", "--release", "-p", "rdevpts-differential", builder.jobs()]
-            status, _ = builder.logged(argv, log)
-    if status:
-        raise Fail(f"it does not build: see {jobs.shown(log)}")
+    builder.require("rdevpts-differential")
 
     if wants["SECONDS"]:
         limit = int(wants["SECONDS"])

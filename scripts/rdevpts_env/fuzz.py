@@ -2,14 +2,12 @@
 """`make fuzz`: the model with libFuzzer on the host, then system calls in a virtual machine."""
 
 import os
-from collections.abc import Callable
 
 from . import accel, jobs, paths, setup
 from .build import Builder
 from .fail import Fail
-from .guest import Outcome
-from .progress import Step
 from .tally import Tally, TapReader
+from .testing import tap
 from .vm import Machine
 
 # How long it all takes by default, without the builds.
@@ -19,23 +17,9 @@ GRACE = 600
 MODEL = paths.REPO / "tests" / "fuzz" / "model"
 
 
-def targets() -> list[str]:
-    """The model's fuzz targets."""
-    return sorted(path.stem for path in (MODEL / "src" / "bin").glob("*.rs"))
-
-
-def model(tally: Tally, builder: Builder, seconds: int) -> None:
-    """Each target for that long, on the host."""
-    log = paths.logs() / "fuzz-model.log"
-    reader = TapReader(tally, "fuzz of the model")
-    status, _ = builder.logged([str(MODEL / "run"), str(seconds)], log, reader.line)
-    reader.end(f"exit status {status} (see {jobs.shown(log)})" if status else None)
-
-
-def system_calls(tally: Tally, boot: Callable[[str, Callable[[str], None]], Outcome], seconds: int, seed: str,
-                 name: str = "fuzz of system calls") -> None:
-    """That long in the machine that `boot` boots: it is given a shell script for a guest that has rdevpts.ko and
-    bin/rdevpts-fuzz in its share and nothing mounted, and what takes each line that the script prints."""
+def _system_calls(tally: Tally, builder: Builder, seconds: int, seed: str) -> None:
+    """That long in the virtual machine."""
+    name = "fuzz of system calls"
     reader = TapReader(tally, name)
 
     def line(text: str) -> None:
@@ -45,8 +29,13 @@ def system_calls(tally: Tally, boot: Callable[[str, Callable[[str], None]], Outc
         else:
             reader.line(text)
 
-    outcome = boot("insmod /rdevpts/rdevpts.ko || exit\n"
-                   f"exec /rdevpts/bin/rdevpts-fuzz --seconds {seconds} --seed {seed}\n", line)
+    machine = Machine("fuzz-long", setup=builder.setup, accel=accel.choose(builder.setup), timeout=seconds + GRACE,
+                      env={"FSTYPE": "none"})
+    machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
+    machine.put(builder.programs / "rdevpts-fuzz", "bin/rdevpts-fuzz")
+    machine.script("insmod /rdevpts/rdevpts.ko || exit\n"
+                   f"exec /rdevpts/bin/rdevpts-fuzz --seconds {seconds} --seed {seed}\n")
+    outcome = machine.run(line)
     print(f"# {name}: {outcome.seconds:.0f} s", flush=True)
     reader.end(None if outcome.ok else f"{outcome} (kernel log {jobs.shown(outcome.console)})")
 
@@ -59,26 +48,11 @@ def run() -> int:
         raise Fail(f"SECONDS={wanted} SEED={seed}: not a number")
     half = max(int(wanted) // 2, 1)
 
-    ready = setup.demo_setup()
-    builder = Builder(ready)
-    log = paths.logs() / "fuzz-build.log"
-    with Step("build of the module and of the fuzzers"):
-        status, _ = builder.logged(builder.make("modules"), log)
-        if status == 0:
-            argv = ["cargo", "build", "--release", "-p", "rdevpts-fuzz", builder.jobs()]
-            status, _ = builder.logged(argv, log)
-    if status:
-        raise Fail(f"it does not build: see {jobs.shown(log)}")
-
-    def boot(script: str, on_line: Callable[[str], None]) -> Outcome:
-        machine = Machine("fuzz-long", setup=ready, accel=accel.choose(ready), timeout=half + GRACE, env={"FSTYPE": "none"})
-        machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
-        machine.put(builder.programs / "rdevpts-fuzz", "bin/rdevpts-fuzz")
-        machine.script(script)
-        return machine.run(on_line)
-
+    builder = Builder(setup.demo_setup())
+    builder.require("rdevpts-fuzz")
     tally = Tally()
-    model(tally, builder, max(half // len(targets()), 1))
-    system_calls(tally, boot, half, seed)
+    targets = len(list((MODEL / "src" / "bin").glob("*.rs")))
+    tap(tally, builder, "fuzz of the model", "fuzz/model", str(max(half // targets, 1)))
+    _system_calls(tally, builder, half, seed)
     print(tally.summary(), flush=True)
     return 0 if tally.ok else 1

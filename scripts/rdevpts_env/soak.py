@@ -3,10 +3,9 @@
 
 import os
 
-from . import accel, jobs, paths, setup
+from . import accel, jobs, setup
 from .build import Builder
 from .fail import Fail
-from .progress import Step
 from .vm import Machine
 
 # How long a run goes on by default, how long its ends may take, and how much memory the virtual machine has (MiB).
@@ -25,14 +24,7 @@ def run() -> int:
 
     ready = setup.demo_setup()
     builder = Builder(ready)
-    log = paths.logs() / "soak-build.log"
-    with Step("build of the module and of the program"):
-        status, _ = builder.logged(builder.make("modules"), log)
-        if status == 0:
-            argv = ["cargo", "build", "--release", "-p", "rdevpts-soak", builder.jobs()]
-            status, _ = builder.logged(argv, log)
-    if status:
-        raise Fail(f"it does not build: see {jobs.shown(log)}")
+    builder.require("rdevpts-soak")
 
     machine = Machine("soak", setup=ready, accel=accel.choose(ready), memory=MEMORY, timeout=int(wants["SECONDS"]) + GRACE)
     machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")

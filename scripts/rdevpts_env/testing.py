@@ -5,7 +5,7 @@ import fnmatch
 import re
 import time
 
-from . import accel, fuzz, jobs, paths, setup
+from . import accel, jobs, paths, setup
 from .build import Builder
 from .conformance import run as conformance
 from .fail import explain
@@ -58,15 +58,15 @@ def _cargo_test(tally: Tally, builder: Builder, name: str, argv: list[str]) -> N
         tally.bad(name, explain(tail) or f"cargo test ended with {status}: see {jobs.shown(log)}")
 
 
-def _tap(tally: Tally, builder: Builder, name: str, directory: str) -> None:
-    """Tests on the host whose runner prints TAP."""
+def tap(tally: Tally, builder: Builder, name: str, directory: str, *arguments: str) -> None:
+    """Tests on the host whose runner, `run` in a directory below tests, prints TAP."""
     runner = paths.REPO / "tests" / directory / "run"
     if not runner.exists():
         tally.bad(name, f"{jobs.shown(runner)} is missing")
         return
-    log = paths.logs() / f"{name}.log"
+    log = paths.logs() / f"{name.replace(' ', '-')}.log"
     reader = TapReader(tally, name)
-    status, _ = builder.logged([str(runner)], log, reader.line)
+    status, _ = builder.logged([str(runner), *arguments], log, reader.line)
     reader.end(f"exit status {status} (see {jobs.shown(log)})" if status else None)
 
 
@@ -94,10 +94,10 @@ def run(pattern: str) -> int:
                     ["env", "RUSTFLAGS=--cfg loom", "cargo", "test", "--release", "-p", "rdevpts-model", "--test", "loom",
                      "--target-dir", "build/loom"])
         # Programs that must not compile.
-        _tap(tally, builder, "compile-fail", "compile_fail")
+        tap(tally, builder, "compile-fail", "compile_fail")
         # The model of the directory, its lock and its readers: what must be found is, and nothing is where nothing must be.
-        _tap(tally, builder, "invariant", "invariant")
-        fuzz.model(tally, builder, _FUZZ_SECONDS)
+        tap(tally, builder, "invariant", "invariant")
+        tap(tally, builder, "fuzz of the model", "fuzz/model", str(_FUZZ_SECONDS))
 
     chosen = jobs.find(pattern, "stock")
     suites = fnmatch.fnmatchcase("conformance", pattern)

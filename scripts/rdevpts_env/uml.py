@@ -12,11 +12,10 @@ from pathlib import Path
 from . import host, paths
 from .build import Builder
 from .cache import Lock, digest
-from .fail import Fail, explain
+from .fail import Fail
 from .guest import Guest
 from .kdir import Tree
 from .kernel import Kernel
-from .progress import Step
 from .root import Root
 
 _VERSION = 2
@@ -155,11 +154,7 @@ class Uml(Tree):
         """Build rdevpts for it."""
         out = paths.BUILD / f"uml-{self.name}"
         argv = ["make", f"KDIR={self.path}", f"OUT={out}", *self.variables(), "modules"]
-        log = paths.logs() / f"uml-{self.name}-module.log"
-        with Step(f"build of the module for {self.title}"):
-            status, tail = builder.logged(argv, log, readable=[self.entry.path])
-        if status:
-            raise Fail(f"the module for {self.title}: {explain(tail) or f'failed, see {log}'}")
+        builder.step(f"the module for {self.title}", argv, [self.entry.path])
         return out / "rdevpts.ko"
 
 
