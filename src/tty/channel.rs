@@ -12,13 +12,21 @@ use crate::model::{
     ring::{Ring, Span, Spans},
 };
 use core::mem;
-use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq, types::NotThreadSafe};
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::{
+        atomic::{ordering::Relaxed, Atomic},
+        SpinLockIrq,
+    },
+    types::NotThreadSafe,
+};
 
 /// What a terminal that shows prompts and echoes needs.
 const SMALL: usize = 4096;
 /// What a terminal that is written to in bulk needs; given back when it is read empty.
 const LARGE: usize = Ring::MAX_CAPACITY;
-/// Room that whole lines leave for the line discipline's echo: as much as it can have pending.
+/// Room that whole lines leave for the line discipline's echo while it may echo: as much as it can have pending.
 const ECHO: usize = 4096;
 /// How many bytes are copied at a time with interrupts disabled.
 const PIECE: usize = 8192;
@@ -62,14 +70,14 @@ impl State {
         (produced.spans.len(), produced.wake_readers)
     }
 
-    /// Puts in the first line of `text`, with its `\n` made `\r\n`, if all of it fits. Returns how much of `text` that was.
-    fn put_line(&mut self, text: &[u8], wake: &mut bool) -> usize {
+    /// Puts in the first line of `text`, with its `\n` made `\r\n`, if all of it fits and leaves `spare` room. Returns how much
+    /// of `text` that was.
+    fn put_line(&mut self, text: &[u8], spare: usize, wake: &mut bool) -> usize {
         let Some((line, _)) = lines::first_newline(text).and_then(|end| text.split_at_checked(end))
         else {
             return 0;
         };
-        // The line discipline's echo goes by the room that it was told a moment ago, and does not look how much of it was taken.
-        if self.model.ring().room() < line.len().saturating_add(2).saturating_add(ECHO) {
+        if self.model.ring().room() < line.len().saturating_add(2).saturating_add(spare) {
             *wake |= self.model.starve();
             return 0;
         }
@@ -124,6 +132,8 @@ pub(super) struct Channel {
     /// Held by who reads, one at a time.
     #[pin]
     reading: ReadLock,
+    /// Not 0 while the line discipline has input, which it may echo.
+    echoing: Atomic<i32>,
 }
 
 impl Channel {
@@ -136,6 +146,7 @@ impl Channel {
                 retired: Memory::NONE,
             }),
             reading <- ReadLock::new(),
+            echoing: Atomic::new(0),
         })
     }
 
@@ -176,6 +187,10 @@ impl Channel {
 
     /// Puts in `lines`, each of which ends in a newline, with each `\n` made `\r\n`, as far as they fit and as long as the line
     /// discipline is at the beginning of a line. Returns how much was taken, and whether readers must be woken.
+    ///
+    /// The line discipline's echo goes by the room that it was told a moment ago, and does not look how much of it was taken: while
+    /// there may be one, as much room as it can need is left. It says so before it asks for room, under the lock: where it is not
+    /// seen here, it will not find the room that is taken here.
     pub(super) fn write_lines(&self, lines: &[u8]) -> (usize, bool) {
         let mut rest = lines;
         let mut wake = false;
@@ -183,11 +198,15 @@ impl Channel {
         while !rest.is_empty() && !full {
             let mut state = self.state.lock();
             let end = rest.len().saturating_sub(PIECE);
+            let spare = match self.echoing.load(Relaxed) {
+                0 => 0,
+                _ => ECHO,
+            };
             while rest.len() > end {
                 if !state.model.is_attached() || !state.model.is_at_line_start() {
                     return (lines.len().saturating_sub(rest.len()), wake);
                 }
-                let taken = state.put_line(rest, &mut wake);
+                let taken = state.put_line(rest, spare, &mut wake);
                 full = taken == 0;
                 if full {
                     break;
@@ -217,6 +236,12 @@ impl Channel {
         } else {
             Some(state.model.write_room())
         }
+    }
+
+    /// Says that the line discipline has input, and may echo, until what is returned is dropped. One at a time.
+    pub(super) fn echoing(&self) -> Echoing<'_> {
+        self.echoing.store(1, Relaxed);
+        Echoing(self)
     }
 
     /// Sees to memory for the echo of `len` bytes of input, as far as there can be any. May sleep.
@@ -333,6 +358,16 @@ impl Channel {
     /// The right to read, if nobody has it.
     pub(super) fn try_lock_reading(&self) -> Option<Reader<'_>> {
         self.reading.try_lock().then(|| Reader::new(self))
+    }
+}
+
+/// The line discipline has input.
+#[must_use]
+pub(super) struct Echoing<'a>(&'a Channel);
+
+impl Drop for Echoing<'_> {
+    fn drop(&mut self) {
+        self.0.echoing.store(0, Relaxed);
     }
 }
 

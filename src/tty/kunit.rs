@@ -236,9 +236,14 @@ mod tests {
                 *last = b'\n';
             }
         }
+        let input = channel.echoing();
         let (taken, _) = channel.write_lines(&lines);
         assert!(taken > 0 && taken % 64 == 0);
         assert!(channel.write_room() >= Some(4096));
+        drop(input);
+        let (taken, _) = channel.write_lines(&lines);
+        assert!(taken > 0 && taken % 64 == 0);
+        assert!(channel.write_room() < Some(4096));
         let _ = batch.end();
         Ok(())
     }

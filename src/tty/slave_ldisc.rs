@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The line discipline of a slave: `N_TTY`, with a `write` that knows where the output goes.
+//! The line discipline of a slave: `N_TTY`, with a `write` that knows where the output goes, and that is told of input.
 //!
 //! `N_TTY` passes processed output on in lines, and each newline for itself. Where processing means no more than to make
 //! `\n` into `\r\n`, whole lines go to the [`Channel`](super::channel::Channel) at once, as long as the column that `N_TTY`
 //! counts for tabs is 0, which whole lines do not change: that is so when the last that it put out was a newline. What is after
-//! the last newline, and the first line after a prompt or an echo, it gets to see.
+//! the last newline, and the first line after a prompt or an echo, it gets to see. While it has input, which it may echo, lines
+//! leave room for that.
 //!
 //! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
 use super::{
-    ldisc,
+    channel::Echoing,
+    ldisc::{self, NTty},
     operations::{End, Slave},
 };
 use crate::{bindings, model::lines};
@@ -35,7 +37,77 @@ impl<S: Slave> SlaveLdisc<S> {
     pub(super) fn ops() -> bindings::tty_ldisc_ops {
         bindings::tty_ldisc_ops {
             write: Some(Self::write),
+            receive_buf: Some(Self::receive_buf),
+            receive_buf2: Some(Self::receive_buf2),
+            lookahead_buf: Some(Self::lookahead_buf),
             ..ldisc::inherit()
+        }
+    }
+
+    /// Has `receive` hand input to `N_TTY`, which may echo it. Changes of the settings, after which it may echo as well, are kept
+    /// apart from writers by `termios_rwsem`.
+    ///
+    /// # Safety
+    ///
+    /// `tty` is a slave of the driver with the line discipline attached, and the buffer lock of its port is held.
+    unsafe fn with_input<R: Default>(
+        tty: *mut bindings::tty_struct,
+        receive: impl FnOnce(&NTty) -> Option<R>,
+    ) -> R {
+        // SAFETY: A line discipline is detached before the terminal is released.
+        let end = unsafe { End::<S::Pair>::from_raw(tty, false) };
+        let _echoing: Option<Echoing<'_>> = end.as_ref().map(|end| end.channel().echoing());
+        ldisc::n_tty().and_then(receive).unwrap_or_default()
+    }
+
+    /// # Safety
+    ///
+    /// Called with `len` readable bytes at `data` and as many flags, or NULL, under the buffer lock of the port (`TIOCSTI`).
+    unsafe extern "C" fn receive_buf(
+        tty: *mut bindings::tty_struct,
+        data: *const u8,
+        flags: *const u8,
+        len: usize,
+    ) {
+        // SAFETY: The caller's arguments.
+        unsafe {
+            Self::with_input(tty, |n_tty| {
+                n_tty.ops.receive_buf.map(|f| f(tty, data, flags, len))
+            })
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`receive_buf`](Self::receive_buf) (`tty_ldisc_receive_buf()`).
+    unsafe extern "C" fn receive_buf2(
+        tty: *mut bindings::tty_struct,
+        data: *const u8,
+        flags: *const u8,
+        len: usize,
+    ) -> usize {
+        // SAFETY: The caller's arguments.
+        unsafe {
+            Self::with_input(tty, |n_tty| {
+                n_tty.ops.receive_buf2.map(|f| f(tty, data, flags, len))
+            })
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`receive_buf`](Self::receive_buf) (`lookahead_bufs()`).
+    unsafe extern "C" fn lookahead_buf(
+        tty: *mut bindings::tty_struct,
+        data: *const u8,
+        flags: *const u8,
+        len: usize,
+    ) {
+        // SAFETY: The caller's arguments.
+        unsafe {
+            Self::with_input(tty, |n_tty| {
+                n_tty.ops.lookahead_buf.map(|f| f(tty, data, flags, len))
+            })
         }
     }
 

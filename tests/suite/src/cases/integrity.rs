@@ -2,6 +2,9 @@
 //! Nothing written is lost, doubled or reordered.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nix::errno::Errno;
@@ -19,6 +22,7 @@ cases! { "integrity":
     both_ways_at_once => "half a megabyte each way at once arrives as it was written",
     with_echo => "with echo, lines reach the slave whole and their echo the master in order",
     output_against_echo => "output and echo mix, but each keeps its order, and no output is lost",
+    echo_between_lines => "the echo of what is typed while lines are printed is not lost, however fast they come",
     two_writers => "writes of two processes to a slave do not mix within a write",
     two_writers_to_master => "writes of two processes to a master do not mix within a write",
     odd_sizes => "writes and reads of odd sizes arrive as written",
@@ -134,6 +138,50 @@ fn output_against_echo(ctx: &Ctx) -> Outcome {
         );
     }
     Ok(())
+}
+
+/// The echo goes by the room that there was a moment before it is put in.
+fn echo_between_lines(ctx: &Ctx) -> Outcome {
+    const TYPED: usize = 200;
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let (pty, slave) = pair(ctx)?;
+    let line = [[b'e'; 1000].as_slice(), b"\n"].concat();
+    let text = [[b'P'; 60].as_slice(), b"\n"].concat().repeat(30);
+    let (echoed, typed_all) = (AtomicUsize::new(0), AtomicBool::new(false));
+    scope(|scope| {
+        let printer = scope.spawn(|| -> Outcome {
+            while !typed_all.load(Relaxed) {
+                io::write_all(&slave, &text)?;
+            }
+            io::write_all(&slave, b"|")
+        });
+        let typist = scope.spawn(|| -> Outcome {
+            let type_all = || -> Outcome {
+                for n in 1..=TYPED {
+                    io::write_all(&pty.master, &line)?;
+                    check_eq!(line, io::read_n(&slave, line.len())?, "input");
+                    let end = Instant::now() + PATIENCE;
+                    while echoed.load(Relaxed) < n * (line.len() - 1) {
+                        check!(Instant::now() < end, "the echo of line {n} is not whole");
+                        sleep(Duration::from_micros(50));
+                    }
+                }
+                Ok(())
+            };
+            let outcome = type_all();
+            typed_all.store(true, Relaxed);
+            outcome
+        });
+        let mut last = 0;
+        while last != b'|' {
+            let some = io::read_some(&pty.master, 256)??;
+            let echo = some.iter().filter(|byte| **byte == b'e').count();
+            echoed.fetch_add(echo, Relaxed);
+            last = some.last().copied().unwrap_or(b'|');
+        }
+        typist.join().expect("threads do not panic")?;
+        printer.join().expect("threads do not panic")
+    })
 }
 
 /// Two processes write records of `size` bytes to `from`, each in one write; the reader sees them whole, and each writer's in order.
