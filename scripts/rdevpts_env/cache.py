@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Entries of the cache: each is made in steps, sealed with a manifest, and checked before it is used.
 
-An entry counts only when its manifest, which is written last, names the wanted key and every file has the size that it
-had when the entry was sealed. What was interrupted goes on at its first unfinished step; what was damaged, or made
-from other inputs, is thrown away and made again.
+One run at a time makes an entry. It counts only when its manifest, which is written last, names the wanted key and every
+file has the size that it had when the entry was sealed. What was interrupted goes on at its first unfinished step; what was
+damaged, or made from other inputs, is thrown away and made again.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import paths
+from .fail import Fail
 from .progress import say
 
 
@@ -62,24 +64,44 @@ def _sizes(tree: Path) -> list[tuple[str, int]]:
 
 
 class Lock:
-    """One run at a time works on the cache."""
+    """One run at a time works on the cache; or on one thing in it, that goes by the name `thing`, which several may share."""
 
-    def __init__(self) -> None:
+    def __init__(self, thing: str = "", shared: bool = False, wait: bool = True) -> None:
+        self._file = paths.cache() / "locks" / thing if thing else paths.cache() / "lock"
+        self._what = thing or "the cache"
+        self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self._wait = wait
         self.fd = -1
 
     def __enter__(self) -> "Lock":
-        directory = paths.cache()
-        directory.mkdir(parents=True, exist_ok=True)
-        self.fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self.fd = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.fd, self._how | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another run is preparing the cache: waiting for it")
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
+            if not self._wait:
+                os.close(self.fd)
+                raise Fail(f"another run is at work on {self._what}") from None
+            say(f"another run is at work on {self._what}: waiting for it")
+            fcntl.flock(self.fd, self._how)
         return self
 
     def __exit__(self, kind, value, trace) -> None:
         os.close(self.fd)
+
+
+def forget() -> None:
+    """Remove all but the locks; fails if any of them is held for a part of it."""
+    with Lock(), contextlib.ExitStack() as held:
+        for lock in sorted((paths.cache() / "locks").glob("*")):
+            held.enter_context(Lock(lock.name, wait=False))
+        for item in paths.cache().iterdir():
+            if item.name == "locks":
+                continue
+            if item.is_dir():
+                remove_tree(item)
+            elif item.name != "lock":
+                item.unlink()
 
 
 class Entry:
@@ -149,12 +171,23 @@ class Entry:
         """What `seal` was told to remember."""
         return self._read(self._manifest).get("info", {})
 
+    def in_use(self) -> Lock:
+        """To be held by who uses it while the cache may change: no other run makes it again meanwhile."""
+        return Lock(self.title, shared=True)
+
     def make(self, steps: Iterable[tuple[str, Callable[[], None]]], essential: Callable[[], list[str]],
              info: Callable[[], dict] = dict) -> None:
         """Make the entry unless it is there and whole. `essential` names files that are checked by content."""
-        fault = self.fault()
-        if fault is None:
+        if self.fault() is None:
             return
+        with Lock(self.title):
+            # Another run may have made it, or some steps of it, before this one had the lock.
+            self._fault = self._look()
+            if self._fault is not None:
+                self._make(self._fault, steps, essential, info)
+
+    def _make(self, fault: str, steps: Iterable[tuple[str, Callable[[], None]]], essential: Callable[[], list[str]],
+              info: Callable[[], dict]) -> None:
         unfinished = self._read(self._steps)
         if self._manifest.exists():
             say(f"{self.title}: {fault}; making it again")
@@ -177,7 +210,7 @@ class Entry:
             "files": _sizes(self.path),
         })
         self._steps.unlink(missing_ok=True)
-        self._looked, self._fault = True, None
+        self._fault = None
 
     def discard(self) -> None:
         """Forget the entry: first its manifest, so that no half of it is ever taken for the whole."""

@@ -80,12 +80,7 @@ def _vm(args) -> int:
 
 
 def _forget(_args) -> int:
-    with cache.Lock():
-        for item in paths.cache().iterdir():
-            if item.is_dir():
-                cache.remove_tree(item)
-            elif item.name != "lock":
-                item.unlink()
+    cache.forget()
     return 0
 
 

@@ -9,6 +9,7 @@ compiler's version, not on paths. The tree is made at its final place, because i
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import paths
@@ -60,10 +61,8 @@ class Tree:
         self.source = self.entry.path / "source"
         self.path = self.entry.path / "build"
 
-    def _run(self, what: str, script: str, log: Path, detail=None) -> None:
-        # The packages are gone when a run goes on with a source that an earlier one unpacked.
-        debs = [self._kernel.debs] if self._kernel.debs.exists() else []
-        command = self._root.command(["bash", "-o", "pipefail", "-ec", script], [self.entry.path], debs)
+    def _run(self, what: str, script: str, log: Path, detail=None, readable: Sequence[Path] = ()) -> None:
+        command = self._root.command(["bash", "-o", "pipefail", "-ec", script], [self.entry.path], readable)
         status, tail = run_logged(command, log, detail, env=environment())
         if status:
             raise Fail(f"{what}: {explain(tail) or f'failed, see {log}'}")
@@ -79,7 +78,7 @@ class Tree:
                 dpkg-deb --fsys-tarfile '{deb}' | tar -xO ./usr/src/{top}.tar.xz | xz -T0 -dc |
                     tar -x -C '{self.source}' --no-same-owner --strip-components=1 --anchored {left_out}
                 test -f '{self.source}/rust/Makefile'
-            """, paths.logs() / "source.log")
+            """, paths.logs() / "source.log", readable=[self._kernel.debs])
 
     def variables(self) -> list[str]:
         """What every `make` against this tree must be told."""

@@ -105,17 +105,19 @@ class Uml(Tree):
         self.image = self.path / "linux"
 
     def require(self) -> None:
-        """Make it unless it is there and whole."""
+        """Make it unless it is there and whole. The cache is free for others meanwhile, but for the source's packages."""
+        if self.entry.fault():
+            host.need_space(paths.cache(), _GIGABYTES, self.title)
+        self.entry.make(
+            [("source", self._fetch_source), ("build", self._build)],
+            lambda: [f"build/{name}" for name in (".config", "Module.symvers", "linux",
+                                                  "rust/libkernel.rmeta", "scripts/mod/modpost")],
+        )
+
+    def _fetch_source(self) -> None:
         with Lock():
-            if self.entry.fault():
-                host.need_space(paths.cache(), _GIGABYTES, self.title)
-                if self.entry.needs("source"):
-                    self._kernel.fetch(source=True)
-            self.entry.make(
-                [("source", self._unpack), ("build", self._build)],
-                lambda: [f"build/{name}" for name in (".config", "Module.symvers", "linux",
-                                                      "rust/libkernel.rmeta", "scripts/mod/modpost")],
-            )
+            self._kernel.fetch(source=True)
+            self._unpack()
             self._kernel.drop_debs()
 
     def variables(self) -> list[str]:
@@ -144,8 +146,9 @@ class Uml(Tree):
     def _build(self) -> None:
         self.path.mkdir(exist_ok=True)
         log = paths.logs() / f"uml-{self.name}.log"
-        self._configure(log)
-        self._make("linux modules_prepare", log)
+        with self._root.entry.in_use():
+            self._configure(log)
+            self._make("linux modules_prepare", log)
         # A kernel without modules of its own has no list of what it exports, but for that of the whole.
         if not (self.path / "Module.symvers").exists():
             shutil.copy(self.path / "vmlinux.symvers", self.path / "Module.symvers")
