@@ -235,22 +235,45 @@ fn arrived(fd: &OwnedFd, len: usize) -> Result<()> {
     bail!("what was written does not arrive");
 }
 
-/// What a reader has after a first read: all of `text`, unless the kernel's own `read(2)` lost what it could not copy.
+/// How many bytes of N_TTY's a read(2) handles at a time. They are out of N_TTY's buffer when they are copied on, so that they are
+/// lost where that fails: `iterate_tty_read()` of `drivers/tty/tty_io.c`, `src/tty/slave_file.rs`. What a master of ours has to give
+/// does not come from N_TTY, and is not lost.
+fn piece(world: &World, of_master: bool) -> Option<usize> {
+    match (world.kinds.usercopy, world.ours, of_master) {
+        (false, _, _) | (_, true, true) => None,
+        (_, true, false) => Some(256),
+        (_, false, _) => Some(64),
+    }
+}
+
+/// What a reader must have after a first read, which gave `first` after `status` bytes of its own, and a second of the rest: all of
+/// `text`, unless a copy failed. Then it lacks that `piece`, which begins where the first read ended.
 fn rest_of(
-    world: &World,
     pair: &Pair,
     to: &OwnedFd,
     first: nix::Result<Vec<u8>>,
     text: &[u8],
+    status: usize,
+    piece: Option<usize>,
 ) -> Result<()> {
-    let keeps = world.ours && std::ptr::eq(to, &pair.master.fd);
-    match first {
-        Err(Errno::EFAULT) if !keeps => {
-            drain(to);
-            Ok(())
+    // Where the next piece began, in what the call copied.
+    let begin = match &first {
+        Ok(got) => Some(got.len() + status),
+        Err(Errno::EFAULT) => Some(0),
+        Err(_) => None,
+    };
+    let mut want = text.to_vec();
+    if let (Some(begin), Some(piece)) = (begin, piece) {
+        if begin % piece == 0 {
+            let place = |at: usize| at.saturating_sub(status).min(text.len());
+            want.drain(place(begin)..place(begin + piece));
         }
-        first => transfer(&pair.slave, &[], to, first.unwrap_or_default(), text),
     }
+    transfer(&pair.slave, &[], to, first.unwrap_or_default(), &want)?;
+    if crate::pty::ioctl_get(to, libc::FIONREAD)? != 0 {
+        bail!("there is more to be read than was written");
+    }
+    Ok(())
 }
 
 fn read_master(world: &World, attempt: &mut Attempt<'_>, packet: bool) -> Result<()> {
@@ -276,7 +299,8 @@ fn read_master(world: &World, attempt: &mut Attempt<'_>, packet: bool) -> Result
         }
         other => other.map(|n| buffer[..n].to_vec()),
     };
-    rest_of(world, &pair, &pair.master.fd, first, &text)?;
+    let (status, piece) = (usize::from(packet), piece(world, true));
+    rest_of(&pair, &pair.master.fd, first, &text, status, piece)?;
     drop(pair);
     mounted.umount()
 }
@@ -290,13 +314,9 @@ fn readv_master(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
     let mut buffer = vec![0; 4096];
     let mut vector: Vec<_> = buffer.chunks_mut(64).map(IoSliceMut::new).collect();
     let n = attempt.once(|| readv(&pair.master.fd, &mut vector))?;
-    rest_of(
-        world,
-        &pair,
-        &pair.master.fd,
-        n.map(|n| buffer[..n].to_vec()),
-        &text,
-    )?;
+    let first = n.map(|n| buffer[..n].to_vec());
+    let piece = piece(world, true);
+    rest_of(&pair, &pair.master.fd, first, &text, 0, piece)?;
     drop(pair);
     mounted.umount()
 }
@@ -309,13 +329,9 @@ fn read_slave(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
     arrived(&pair.slave, text.len())?;
     let mut buffer = vec![0; 4096];
     let n = attempt.once(|| read(&pair.slave, &mut buffer))?;
-    rest_of(
-        world,
-        &pair,
-        &pair.slave,
-        n.map(|n| buffer[..n].to_vec()),
-        &text,
-    )?;
+    let first = n.map(|n| buffer[..n].to_vec());
+    let piece = piece(world, false);
+    rest_of(&pair, &pair.slave, first, &text, 0, piece)?;
     drop(pair);
     mounted.umount()
 }
@@ -351,7 +367,8 @@ fn splice(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
         };
         buffer[..n].to_vec()
     });
-    rest_of(world, &pair, &pair.master.fd, first, &text)?;
+    // It is copied to the kernel's own pages, which cannot fail.
+    rest_of(&pair, &pair.master.fd, first, &text, 0, None)?;
     drop((pair, out, into));
     mounted.umount()
 }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The directory and its nodes.
 
-use anyhow::{bail, Result};
+use std::ffi::CStr;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use anyhow::{bail, Context, Result};
 use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -36,7 +41,19 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("inotify_add_watch of the directory", watch),
 ];
 
-/// What of the directory is not read is read by the next.
+/// The names in what getdents64(2) gave: `struct linux_dirent64`.
+fn names_in(mut records: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    while let Some(length) = records.get(16..18) {
+        let length = usize::from(u16::from_ne_bytes(length.try_into()?));
+        let name = records.get(19..length).context("a short record")?;
+        found.push(CStr::from_bytes_until_nul(name)?.to_bytes().to_vec());
+        records = &records[length..];
+    }
+    Ok(found)
+}
+
+/// A call whose copy of a name failed gives those before it, and the next goes on with that one.
 fn names(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
     let mounted = world.mount()?;
     let masters: Vec<_> = (0..50)
@@ -48,8 +65,7 @@ fn names(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
         Mode::empty(),
     )?;
     let mut buffer = vec![0u8; 8192];
-    attempt.call(|| {
-        use std::os::fd::AsRawFd;
+    let n = attempt.call(|| {
         // SAFETY: the buffer has that many bytes.
         let n = unsafe {
             libc::syscall(
@@ -61,13 +77,25 @@ fn names(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
         };
         nix::errno::Errno::result(n)
     })?;
-    let left = Dir::from_fd(dir)?.iter().count();
-    let all = std::fs::read_dir(&world.point)?.count();
-    if left > 0 || all != 51 {
-        bail!("{left} names are left of {all}");
+    let mut found = names_in(&buffer[..usize::try_from(n)?])?;
+    for entry in Dir::from_fd(dir)?.iter() {
+        found.push(entry?.file_name().to_bytes().to_vec());
+    }
+    let mut want: Vec<_> = masters.iter().map(|m| file_name(&m.slave)).collect();
+    want.extend([".", "..", "ptmx"].map(|name| name.as_bytes().to_vec()));
+    found.sort();
+    want.sort();
+    if found != want {
+        let text: Vec<_> = found.iter().map(|n| String::from_utf8_lossy(n)).collect();
+        bail!("{} names in place of {}: {text:?}", found.len(), want.len());
     }
     drop(masters);
     mounted.umount()
+}
+
+fn file_name(path: &Path) -> Vec<u8> {
+    path.file_name()
+        .map_or_else(Vec::new, |name| name.as_bytes().to_vec())
 }
 
 fn directory(world: &World, attempt: &mut Attempt<'_>) -> Result<()> {
