@@ -2,6 +2,7 @@
 """`make test-debug`: the jobs that are for kernels with checkers, on each of these. Any report of any checker fails."""
 
 import time
+from functools import partial
 
 from . import jobs, setup
 from .build import Builder
@@ -13,8 +14,14 @@ from .testing import end, step
 FLAVOURS = ("memory", "locks")
 
 
+def _all(chosen: list[jobs.Job], builder: Builder, platform: Checked, tally: Tally) -> None:
+    for job in chosen:
+        jobs.run(job, builder, platform, tally)
+
+
 def run(pattern: str, flavours: list[str]) -> int:
-    """Build the host programs and, for each kernel, the module; run the jobs whose names fit the pattern."""
+    """Build the host programs and, for each kernel, the module; run the jobs whose names fit the pattern, on all
+    kernels at once: most of them take their time, whatever the machine could do meanwhile."""
     begin = time.monotonic()
     unknown = set(flavours) - set(FLAVOURS)
     if unknown:
@@ -24,12 +31,13 @@ def run(pattern: str, flavours: list[str]) -> int:
     tally = Tally()
     builder = Builder(setup.demo_setup())
     step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
+    work = []
     for flavour in flavours:
         chosen = jobs.find(pattern, flavour, "debug")
         if not chosen:
             continue
         platform = Checked(builder, flavour)
         tally.good(f"kernel and module: {platform.prepare()}")
-        for job in chosen:
-            jobs.run(job, builder, platform, tally)
+        work.append(partial(_all, chosen, builder, platform, tally))
+    setup.at_once(*work)
     return end(tally, begin)

@@ -111,7 +111,7 @@ def run(job: Job, builder: Builder, platform: Platform, tally: Tally) -> None:
                 reader.line(text)
 
             outcome = machine.run(line)
-        print(f"# {name}: {outcome.seconds:.0f} s", flush=True)
+        tally.note(f"# {name}: {outcome.seconds:.0f} s")
         if "dies" in job.wants:
             if outcome.panic and job.wants["dies"] in outcome.panic:
                 tally.good(f"{name}: the kernel died as it must: {outcome.panic}")

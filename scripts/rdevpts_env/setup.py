@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Setup:
     kdir: Kdir
 
 
-def _at_once(*work) -> None:
+def at_once(*work: Callable[[], object]) -> None:
     """Run pieces of work side by side; the first failure is raised when all have ended."""
     failed: list[BaseException] = []
 
@@ -43,7 +44,7 @@ def _at_once(*work) -> None:
         except BaseException as error:  # noqa: BLE001 - raised again below
             failed.append(error)
 
-    threads = [threading.Thread(target=guard, args=(piece,)) for piece in work]
+    threads = [threading.Thread(target=guard, args=(piece,), daemon=True) for piece in work]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -69,7 +70,7 @@ def _prepare_one(apt: Apt, choice: Choice) -> Setup:
     _need_space(root, kern, kdir)
     lacks_source = kdir.entry.needs("source")
     if kern.entry.fault() or lacks_source:
-        _at_once(root.prepare, lambda: kern.fetch(lacks_source))
+        at_once(root.prepare, lambda: kern.fetch(lacks_source))
     else:
         root.prepare()
     kern.prepare(root)

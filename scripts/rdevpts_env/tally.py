@@ -2,6 +2,7 @@
 """Counting results, and telling them: TAP lines in, readable lines and a summary out."""
 
 import re
+import threading
 from dataclasses import dataclass, field
 
 _RESULT = re.compile(r"^(ok|not ok)\b\s*(\d*)\s*-?\s*(.*)$")
@@ -11,11 +12,12 @@ _SKIP = re.compile(r"\s*#\s*skip\b[:\s]*(.*)$", re.I)
 
 @dataclass
 class Tally:
-    """The results of a whole run."""
+    """The results of a whole run, some of whose jobs may run side by side."""
 
     passed: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -24,18 +26,26 @@ class Tally:
 
     def good(self, name: str, count: int = 1) -> None:
         """Something passed."""
-        self.passed += count
-        print(f"ok - {name}", flush=True)
+        with self._lock:
+            self.passed += count
+        self.note(f"ok - {name}")
 
     def bad(self, name: str, why: str) -> None:
         """Something failed."""
-        self.failures.append(name)
-        print(f"not ok - {name}: {why}", flush=True)
+        with self._lock:
+            self.failures.append(name)
+        self.note(f"not ok - {name}: {why}")
 
     def skip(self, name: str, why: str) -> None:
         """Something was not run."""
-        self.skipped += 1
-        print(f"ok - {name} # SKIP {why}", flush=True)
+        with self._lock:
+            self.skipped += 1
+        self.note(f"ok - {name} # SKIP {why}")
+
+    def note(self, line: str) -> None:
+        """A line of the run's output."""
+        with self._lock:
+            print(line, flush=True)
 
     def summary(self) -> str:
         """The last line of a run."""
@@ -63,7 +73,7 @@ class TapReader:
         result = _RESULT.match(line)
         if not result:
             if self._diagnose and line.startswith("#"):
-                print(f"    {line}", flush=True)
+                self._tally.note(f"    {line}")
             return
         self._seen += 1
         self._diagnose = False
