@@ -22,7 +22,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts
-.PHONY: setup update kdir demo test test-debug differential fuzz soak conformance bench shell clean distclean help
+.PHONY: setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell clean distclean help
 
 all: modules
 
@@ -71,7 +71,7 @@ install:
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir demo test test-debug differential fuzz soak conformance bench shell:
+setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell:
 	@$(environment) $@
 
 clean:
@@ -85,6 +85,7 @@ help:
 	@echo '  make demo            the race of 2018, and what rdevpts does under the same load, in a virtual machine'
 	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
 	@echo '  make test-debug      the tests that are for kernels with checkers: KASAN, lockdep, kmemleak [JOBS=pattern]'
+	@echo '  make coverage        which lines of src/ the jobs in the virtual machine execute [JOBS=pattern]'
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'
 	@echo '                       [SECONDS=3600 PTYS=4000]'

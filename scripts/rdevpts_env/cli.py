@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, bench, cache, debug, demo, differential, editor, fuzz, paths, setup, soak, testing, uml
+from . import accel, bench, cache, coverage, debug, demo, differential, editor, fuzz, paths, setup, soak, testing, uml
 from .build import Builder
 from .conformance import run
 from .fail import Fail
@@ -102,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--kernels", default=os.environ.get("KERNELS") or " ".join(debug.FLAVOURS), help="only these kernels")
     command = add("test", lambda args: testing.run(args.jobs), "every test")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the VM jobs whose names fit")
+    command = add("coverage", lambda args: coverage.run(args.jobs), "which lines of src/ the VM jobs execute")
+    command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")
     add("differential", lambda _args: differential.run(), "the long run of the differential tester")
     add("soak", lambda _args: soak.run(), "thousands of ptys under strain, for long")
     add("fuzz", lambda _args: fuzz.run(), "the model with libFuzzer, then random system calls in a virtual machine")
