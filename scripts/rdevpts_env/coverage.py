@@ -6,7 +6,6 @@ tools of LLVM do the rest. Jobs that unload the module at their end do not count
 """
 
 import time
-from dataclasses import replace
 
 from . import accel, jobs, paths, setup
 from .build import Builder
@@ -53,8 +52,6 @@ def run(pattern: str) -> int:
         stale.unlink()
     platform = Counting(builder, accel.choose(builder.setup))
     for job in jobs.find(pattern, "stock"):
-        types = [fstype for fstype in job.list("fstype", "rdevpts") if fstype != "devpts"]
-        if types:
-            jobs.run(replace(job, wants=job.wants | {"fstype": " ".join(types)}), builder, platform, tally)
+        jobs.run(job.on_rdevpts(), builder, platform, tally)
     _report(builder, tally)
     return end(tally, begin)

@@ -7,6 +7,7 @@ A job is a script (any language the Debian root has) that prints TAP with a plan
     # cpus: 2                         processors (default 2)
     # memory: 1024                    MiB (default 1024)
     # kernel: stock debug             which it is for: the stock kernel (default), those with checkers, or one of these
+    # test: memory                    which of those with checkers `make test` runs it on, too
     # fstype: devpts rdevpts          what is on /dev/pts; one boot for each (default rdevpts; none leaves it empty)
     # root: guest                     another Debian root, with many programs and everything writable (see root.py)
     # needs: bin/reproducer           what must be in /rdevpts (see platforms.py)
@@ -19,7 +20,7 @@ Every boot is a fresh machine, and any oops or WARN kills it.
 import fnmatch
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import paths
@@ -52,6 +53,11 @@ class Job:
         """A field that is a number."""
         return int(self.wants.get(field, default))
 
+    def on_rdevpts(self) -> "Job":
+        """The same without its boots on C devpts, which may be all."""
+        types = [fstype for fstype in self.list("fstype", "rdevpts") if fstype != "devpts"]
+        return replace(self, wants=self.wants | {"fstype": " ".join(types)})
+
 
 def find(pattern: str, *kernels: str) -> list[Job]:
     """The jobs for any of these kernels whose names fit, in order."""
@@ -61,7 +67,7 @@ def find(pattern: str, *kernels: str) -> list[Job]:
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.startswith("#"):
                 break
-            field = re.match(r"^# (timeout|cpus|memory|kernel|fstype|root|needs|append|dies): (.*)$", line)
+            field = re.match(r"^# (timeout|cpus|memory|kernel|test|fstype|root|needs|append|dies): (.*)$", line)
             if field:
                 wants[field[1]] = field[2].strip()
         job = Job(path, wants)

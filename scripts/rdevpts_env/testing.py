@@ -4,14 +4,17 @@
 import fnmatch
 import re
 import time
+from functools import partial
 
 from . import accel, jobs, paths, setup
 from .build import Builder
 from .conformance import run as conformance
-from .fail import explain
-from .platforms import Stock
+from .fail import Fail, explain
+from .platforms import Checked, Stock
 from .tally import Tally, TapReader
 
+# The kernel with checkers that is a part of this, with what can be done there in some minutes; `make test-debug` has the rest.
+_FLAVOUR = "memory"
 # For each target of the model's fuzzer.
 _FUZZ_SECONDS = 10
 
@@ -70,6 +73,18 @@ def tap(tally: Tally, builder: Builder, name: str, directory: str, *arguments: s
     reader.end(f"exit status {status} (see {jobs.shown(log)})" if status else None)
 
 
+def _checked(builder: Builder, chosen: list[jobs.Job], tally: Tally) -> None:
+    """Jobs on the kernel with checkers, which is made first."""
+    platform = Checked(builder, _FLAVOUR)
+    try:
+        tally.good(f"kernel with checkers: {platform.prepare()}")
+    except Fail as fail:
+        tally.bad("kernel with checkers", str(fail))
+        return
+    for job in chosen:
+        jobs.run(job.on_rdevpts(), builder, platform, tally)
+
+
 def run(pattern: str) -> int:
     """Everything, or the jobs in the virtual machine whose names fit the pattern."""
     begin = time.monotonic()
@@ -100,13 +115,21 @@ def run(pattern: str) -> int:
         tap(tally, builder, "fuzz of the model", "fuzz/model", str(_FUZZ_SECONDS))
 
     chosen = jobs.find(pattern, "stock")
+    checked = [job for job in jobs.find(pattern, _FLAVOUR, "debug") if _FLAVOUR in job.list("test")]
     suites = fnmatch.fnmatchcase("conformance", pattern)
-    if not chosen and not suites:
+    if not chosen and not checked and not suites:
         tally.bad("jobs", f"none in {jobs.shown(jobs.DIRECTORY)} fits {pattern}")
     how = accel.choose(ready) if chosen or suites else "tcg"
     print(f"# virtual machine: {how}", flush=True)
+    stock = Stock(builder, how)
     for job in chosen:
-        jobs.run(job, builder, Stock(builder, how), tally)
+        if job.number("cpus", 2) > 1:
+            jobs.run(job, builder, stock, tally)
+    # What leaves a processor free has company.
+    beside = [partial(jobs.run, job, builder, stock, tally) for job in chosen if job.number("cpus", 2) == 1]
+    if checked:
+        beside.append(partial(_checked, builder, checked, tally))
+    setup.at_once(*beside)
     if suites:
         conformance.short(builder, how, tally)
 

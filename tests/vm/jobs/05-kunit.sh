@@ -4,6 +4,7 @@
 # The KUnit tests of src/vfs and src/tty, which run when the module is loaded.
 #
 # kernel: memory
+# test: memory
 # fstype: none
 # append: kunit.enable=1 kunit.autorun=1 kunit.filter_glob=rdevpts_*
 

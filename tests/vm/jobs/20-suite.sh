@@ -5,6 +5,7 @@
 #
 # timeout: 420
 # kernel: stock debug
+# test: memory
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-suite
 

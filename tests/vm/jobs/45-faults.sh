@@ -5,6 +5,7 @@
 #
 # timeout: 300
 # kernel: memory
+# test: memory
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-faults
 
