@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import accel, jobs, paths, setup, tables, uml
+from . import accel, flavours, jobs, paths, setup, tables
 from .bounds import Record
 from .build import Builder
+from .custom import Custom
 from .fail import Fail
 from .guest import Guest
 from .progress import Step, say
@@ -92,16 +93,16 @@ def _measure(act: Act, what: str, machine: Guest, module: Path, builder: Builder
     return json.loads((machine.share / "out" / "results.json").read_text(encoding="utf-8"))
 
 
-def _prepare_uml(builder: Builder, cpus: int) -> tuple[uml.Uml, Path]:
+def _prepare_uml(builder: Builder, cpus: int) -> tuple[Custom, Path]:
     """The kernel, and the module for it."""
-    if cpus > uml.CPUS:
-        raise Fail(f"CPUS={cpus}: User Mode Linux has {uml.CPUS} processors at most here")
-    linux = uml.Uml(builder.setup.root, builder.setup.kernel, "bench")
+    if cpus > flavours.CPUS:
+        raise Fail(f"CPUS={cpus}: User Mode Linux has {flavours.CPUS} processors at most here")
+    linux = Custom(builder.setup.root, builder.setup.kernel, "bench")
     linux.require()
     return linux, linux.module(builder)
 
 
-def _perform_on_uml(act: Act, linux: uml.Uml, module: Path, builder: Builder, rounds: int) -> list[Record]:
+def _perform_on_uml(act: Act, linux: Custom, module: Path, builder: Builder, rounds: int) -> list[Record]:
     machine = UmlMachine(f"bench-uml-{act.cpus}", kernel=linux, root=builder.setup.root, cpus=act.cpus, timeout=act.timeout,
                          env={"FSTYPE": "devpts"})
     return _measure(act, f"User Mode Linux, {act.title}", machine, module, builder, _options(act, rounds, "uml"))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, bench, cache, coverage, debug, demo, differential, editor, fuzz, paths, setup, soak, testing, uml
+from . import accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, paths, setup, soak, testing
 from .build import Builder
 from .conformance import run
 from .fail import Fail
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-m", "--memory", type=int, default=1024, help="in MiB")
     command.add_argument("-a", "--append", default="", help="more for the kernel's command line")
     command.add_argument("-n", "--name", default="vm", help="name of the share and of the log")
-    command.add_argument("--kernel", default="stock", choices=["stock", *uml.FLAVOURS], help="another than the stock kernel")
+    command.add_argument("--kernel", default="stock", choices=["stock", *flavours.FLAVOURS], help="another than the stock kernel")
     command.add_argument("--fstype", default="devpts", choices=["devpts", "rdevpts", "none"], help="what is on /dev/pts")
     command.add_argument("--root", choices=["guest"], help="another Debian root than that of the tool chain")
     command.add_argument("--not-fatal", action="store_true", help="let the kernel live on after a WARN")

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from . import paths
 from .build import Builder
+from .custom import Custom
 from .fail import Fail
 from .guest import Guest
 from .root import Root
-from .uml import Uml, UmlMachine
+from .uml import UmlMachine
 from .vm import Machine
 
 
@@ -71,7 +72,7 @@ class Checked:
     def __init__(self, builder: Builder, flavour: str) -> None:
         self.name = flavour
         self._builder = builder
-        self._kernel = Uml(builder.setup.root, builder.setup.kernel, flavour)
+        self._kernel = Custom(builder.setup.root, builder.setup.kernel, flavour)
         self._module: Path | None = None
 
     def prepare(self) -> str:
