@@ -84,7 +84,7 @@ help:
 	@echo 'On a stock Debian 12 or 13 machine; the first run makes a Debian root and a KDIR (minutes), later ones use them:'
 	@echo '  make demo            the race of 2018, and what rdevpts does under the same load, in a virtual machine'
 	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
-	@echo '  make test-debug      the tests that are for kernels with checkers: KASAN, lockdep, kmemleak [JOBS=pattern]'
+	@echo '  make test-debug      the tests that are for kernels with checkers: KASAN, lockdep, KCSAN [JOBS= KERNELS=]'
 	@echo '  make coverage        which lines of src/ the jobs in the virtual machine execute [JOBS=pattern]'
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'

@@ -11,7 +11,7 @@ from .platforms import Checked
 from .tally import Tally
 from .testing import end, step
 
-FLAVOURS = ("memory", "locks")
+FLAVOURS = ("memory", "locks", "races")
 
 
 def _all(chosen: list[jobs.Job], builder: Builder, platform: Checked, tally: Tally) -> None:

@@ -20,6 +20,11 @@ _TESTS = """
     MEMCG PID_NS PRINTK_TIME PROC_CHILDREN PROC_KCORE SYSVIPC TMPFS_XATTR USERFAULTFD
 """
 _UML = "HOSTFS NULL_CHAN"
+# What QEMU has for it (without a second clock, time goes wrong where the host is busy), and programs for 32 bits.
+_QEMU = """
+    ACPI IA32_EMULATION PCI SERIAL_8250 SERIAL_8250_CONSOLE VIRTIO VIRTIO_CONSOLE VIRTIO_FS VIRTIO_MENU VIRTIO_PCI
+    X86_PM_TIMER
+"""
 # Locks and contexts.
 _LOCKS = """
     DEBUG_ATOMIC_SLEEP DEBUG_IRQFLAGS DEBUG_OBJECTS DEBUG_OBJECTS_FREE DEBUG_OBJECTS_PERCPU_COUNTER DEBUG_OBJECTS_RCU_HEAD
@@ -28,6 +33,11 @@ _LOCKS = """
 # Memory; with Rust, KASAN wants clang.
 _MEMORY = """
     CC_IS_CLANG DEBUG_KMEMLEAK KASAN KASAN_GENERIC KASAN_INLINE KASAN_VMALLOC UBSAN UBSAN_BOOL UBSAN_BOUNDS UBSAN_SHIFT
+"""
+# Accesses that nothing keeps apart. What KCSAN passes over by default is passed over here: the stock kernel relies on it.
+_RACES = """
+    CC_IS_CLANG DEBUG_KERNEL KCSAN KCSAN_ASSUME_PLAIN_WRITES_ATOMIC KCSAN_DELAY_RANDOMIZE KCSAN_EARLY_ENABLE
+    KCSAN_REPORT_RACE_UNKNOWN_ORIGIN KCSAN_REPORT_VALUE_CHANGE_ONLY KCSAN_SKIP_WATCH_RANDOMIZE PRINTK_CALLER
 """
 # What costs little.
 _BOTH = """
@@ -58,6 +68,7 @@ class Arch:
 
 
 UML = Arch("uml", "User Mode Linux", ("ARCH=um",), "linux")
+X86 = Arch("x86", "Linux", ("ARCH=x86_64",), "arch/x86/boot/bzImage")
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,18 @@ class Flavour:
                 # what is in them counts neither as the kernel's data nor as its code, for none of the checkers.
                 rust.append("-Ccode-model=small")
                 tools.append("KCFLAGS=-mcmodel=small")
+        if self.has("KCSAN"):
+            rust += _KCSAN_RUST
         return [*tools, *self.arch.variables, f"KRUSTFLAGS={' '.join(rust)}"]
 
+
+# scripts/Makefile.kcsan has this for C alone.
+_KCSAN_RUST = [
+    "-Zsanitizer=thread",
+    "-Cllvm-args=-tsan-distinguish-volatile=1",
+    "-Cllvm-args=-tsan-compound-read-before-write=1",
+    "-Cllvm-args=-tsan-instrument-func-entry-exit=0",
+]
 
 FLAVOURS = {
     "bench": Flavour(_UML),
@@ -100,4 +121,6 @@ FLAVOURS = {
     # Apart from the other: for each allocation that KASAN or kmemleak records, the stack is searched for addresses of modules,
     # word by word, under a lock that lockdep notes, with signals off and on again, which are system calls of the host.
     "locks": Flavour(" ".join([_UML, _TESTS, _BOTH, _LOCKS]), _HUNG | {"LOCKDEP_BITS": "16", "LOCKDEP_CHAINS_BITS": "17"}),
+    # User Mode Linux has no KCSAN.
+    "races": Flavour(" ".join([_QEMU, _TESTS, _BOTH, _RACES]), _HUNG, X86),
 }

@@ -24,7 +24,8 @@ from .root import environment
 _FILES = paths.REPO / "tests" / "vm" / "guest"
 
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
-_OOPS = re.compile(r"\b(BUG: .*|Oops: .*|WARNING: .*|UBSAN: .*|kernel BUG at .*|general protection fault.*|INFO: task .*)")
+# KCSAN's reports are another matter: see races.py.
+_OOPS = re.compile(r"\b(BUG: (?!KCSAN: ).*|Oops: .*|WARNING: .*|UBSAN: .*|kernel BUG at .*|general protection fault.*|INFO: task .*)")
 
 
 def complaint(line: str) -> str | None:

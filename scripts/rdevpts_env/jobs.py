@@ -126,6 +126,7 @@ def run(job: Job, builder: Builder, platform: Platform, tally: Tally) -> None:
             continue
         trouble = None if outcome.ok else f"{outcome} (output {shown(log)}, kernel log {shown(outcome.console)})"
         reader.end(trouble)
+        platform.judge(name, fstype, outcome, tally)
 
 
 def shown(path: Path) -> str:

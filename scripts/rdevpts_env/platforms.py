@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What jobs run on: the stock kernel under QEMU, or User Mode Linux with checkers."""
+"""What jobs run on: the stock kernel under QEMU, or kernels with checkers, on User Mode Linux or under QEMU."""
 
 import os
 from pathlib import Path
 from typing import Protocol
 
-from . import paths
+from . import accel, paths, races
 from .build import Builder
 from .custom import Custom
 from .fail import Fail
-from .guest import Guest
+from .flavours import UML
+from .guest import Guest, Outcome
 from .root import Root
+from .tally import Tally
 from .uml import UmlMachine
 from .vm import Machine
 
@@ -31,6 +33,9 @@ class Platform(Protocol):
     def machine(self, label: str, root: Root | None, **options) -> Guest:
         """One boot. `root`: what the guest has as its root, if not that of the tool chain; the options are those of
         `Guest`."""
+
+    def judge(self, name: str, fstype: str, outcome: Outcome, tally: Tally) -> None:
+        """What the kernel says without dying of it, when the job `name` is over."""
 
 
 def _programs(builder: Builder) -> dict[str, Path]:
@@ -65,6 +70,9 @@ class Stock:
         """One boot."""
         return Machine(label, setup=self._builder.setup, accel=self._accel, root=root, **options)
 
+    def judge(self, name: str, fstype: str, outcome: Outcome, tally: Tally) -> None:
+        """It dies of everything."""
+
 
 class Checked:
     """A kernel with checkers."""
@@ -74,6 +82,7 @@ class Checked:
         self._builder = builder
         self._kernel = Custom(builder.setup.root, builder.setup.kernel, flavour)
         self._module: Path | None = None
+        self._races = races.Judge(races.known()) if self._kernel.flavour.has("KCSAN") else None
 
     def prepare(self) -> str:
         """Make the kernel and the module for it; what it is."""
@@ -90,6 +99,17 @@ class Checked:
         """One boot. Checkers remember much, and take their time."""
         options["memory"] = max(options.get("memory", 0), 1536)
         options["timeout"] = _SLOWER * options.get("timeout", Guest.timeout)
+        setup = self._builder.setup
         if root:
             raise Fail(f"{label}: the {self.name} kernel has no other root than that of the tool chain")
-        return UmlMachine(label, kernel=self._kernel, root=self._builder.setup.root, **options)
+        if self._kernel.arch is UML:
+            return UmlMachine(label, kernel=self._kernel, root=setup.root, **options)
+        # It reports the stock kernel's own races as well: they are judged when it is over.
+        fatal = options.pop("fatal", True) and not self._races
+        env = options.pop("env", {}) | {"RELEASE": self._kernel.title}
+        return Machine(label, setup=setup, accel=accel.choose(setup), image=self._kernel.image, fatal=fatal, env=env, **options)
+
+    def judge(self, name: str, fstype: str, outcome: Outcome, tally: Tally) -> None:
+        """Races."""
+        if self._races:
+            self._races.judge(name, fstype, outcome.console, tally)

@@ -100,8 +100,9 @@ def run(pattern: str) -> int:
     if everything:
         step(tally, builder, "clippy", builder.make("clippy"))
         step(tally, builder, "format", builder.make("fmt-check"))
-        step(tally, builder, "tests of what reads other people's suites",
-              ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", "tests/conformance"])
+        for what, where in (("other people's suites", "conformance"), ("what the kernel reports", "vm")):
+            step(tally, builder, f"tests of what reads {what}",
+                  ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", f"tests/{where}"])
         _cargo_test(tally, builder, "host tests",
                     ["cargo", "test", "--workspace", "--no-fail-fast", "--", "--quiet"])
         # Another build of the same crate: with a directory of its own, neither makes the other stale.

@@ -9,4 +9,7 @@
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-suite
 
-exec /rdevpts/bin/rdevpts-suite --fstype "$FSTYPE" --tap
+seconds=60
+# Some cases look through all of the memory: longer where the processor is emulated, and every access goes through KCSAN.
+[ "$KERNEL" != races ] || seconds=600
+exec /rdevpts/bin/rdevpts-suite --fstype "$FSTYPE" --tap --timeout "$seconds"

@@ -7,7 +7,7 @@
 # timeout: 600
 # cpus: 2
 # fstype: rdevpts
-# kernel: stock debug
+# kernel: stock memory locks
 # needs: bin/rdevpts-fuzz
 
 exec /rdevpts/bin/rdevpts-fuzz --fstype "$FSTYPE" --seconds 60

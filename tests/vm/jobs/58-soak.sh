@@ -8,7 +8,7 @@
 # timeout: 300
 # memory: 1536
 # fstype: none
-# kernel: stock debug
+# kernel: stock memory locks
 # needs: bin/rdevpts-soak
 
 ptys=4000

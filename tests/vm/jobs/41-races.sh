@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Random system calls from many processes at once, where accesses to memory are watched: on devpts first, since what races there
+# is the kernel's own (see tests/vm/races.toml).
+#
+# timeout: 900
+# kernel: races
+# fstype: devpts rdevpts
+# needs: bin/rdevpts-fuzz
+
+# More often than it would by itself, and for longer, as the processors that race are slow here.
+echo 1000 >/sys/module/kcsan/parameters/skip_watch
+echo 200 >/sys/module/kcsan/parameters/udelay_task
+exec /rdevpts/bin/rdevpts-fuzz --fstype "$FSTYPE" --seconds 120
