@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 mod fops;
+mod racy;
 
 mod raw {
     #![allow(
@@ -42,6 +43,7 @@ mod raw {
 }
 
 pub(crate) use fops::FileOps;
+pub(crate) use racy::read_racy;
 pub(crate) use raw::*;
 
 /// Fails the build if `$type` is not laid out as in C, where bindgen took the type of a field for smaller than it is: the

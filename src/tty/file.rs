@@ -9,13 +9,30 @@
 
 use super::{driver::Driver, ends::Ends, operations::master_end, tty_struct::Tty};
 use crate::bindings;
-use core::{marker::PhantomData, mem::ManuallyDrop, ptr};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::{self, addr_of},
+};
 use kernel::{
     fs::File,
     prelude::*,
     sync::{aref::ARef, Arc},
     types::NotThreadSafe,
 };
+
+/// Whether `O_NONBLOCK` is set on `file`.
+///
+/// `F_SETFL` and `FIONBIO` change it under `f_lock`, which no call looks at: it goes by what it found, as in C.
+///
+/// # Safety
+///
+/// `file` is valid.
+pub(super) unsafe fn is_nonblock(file: *const bindings::file) -> bool {
+    // SAFETY: The caller's promise; a racing read of an aligned word.
+    let flags = unsafe { bindings::read_racy(addr_of!((*file).f_flags)) };
+    flags & bindings::O_NONBLOCK != 0
+}
 
 /// The tty core's file operations.
 ///

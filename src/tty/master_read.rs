@@ -9,6 +9,7 @@
 
 use super::{
     channel::Reader,
+    file::is_nonblock,
     iter::Destination,
     operations::End,
     tty_struct::Flag,
@@ -43,7 +44,7 @@ pub(super) unsafe fn read<P: 'static>(
 ) -> Result<usize> {
     let channel = end.channel();
     // SAFETY: The file is valid.
-    let reader = if nowait || unsafe { (*file).f_flags } & bindings::O_NONBLOCK != 0 {
+    let reader = if nowait || unsafe { is_nonblock(file) } {
         channel.try_lock_reading().ok_or(EAGAIN)?
     } else {
         channel.lock_reading().ok_or(ERESTARTSYS)?

@@ -33,23 +33,23 @@ impl Signals {
 impl Tty {
     fn c_iflag(&self) -> bindings::tcflag_t {
         // SAFETY: The object is live; a racing read of an aligned word.
-        unsafe { addr_of!((*self.as_ptr()).termios.c_iflag).read_volatile() }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).termios.c_iflag)) }
     }
 
     fn c_oflag(&self) -> bindings::tcflag_t {
         // SAFETY: The object is live; a racing read of an aligned word.
-        unsafe { addr_of!((*self.as_ptr()).termios.c_oflag).read_volatile() }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).termios.c_oflag)) }
     }
 
     fn c_lflag(&self) -> bindings::tcflag_t {
         // SAFETY: The object is live; a racing read of an aligned word.
-        unsafe { addr_of!((*self.as_ptr()).termios.c_lflag).read_volatile() }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).termios.c_lflag)) }
     }
 
     /// The characters of these indices.
     fn c_cc<const N: usize>(&self, which: [u32; N]) -> [u8; N] {
         // SAFETY: The object is live; a racing read of bytes.
-        let c_cc = unsafe { addr_of!((*self.as_ptr()).termios.c_cc).read_volatile() };
+        let c_cc = unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).termios.c_cc)) };
         which.map(|which| c_cc.get(which as usize).copied().unwrap_or(0))
     }
 

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/tty.h`](srctree/include/linux/tty.h)
 
-use super::process::Pgrp;
+use super::{file::is_nonblock, process::Pgrp};
 use crate::bindings;
 use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
@@ -112,7 +112,7 @@ impl Tty {
     /// Stable only while `tty_lock()` of this end is held, as in the `open` and `close` operations.
     pub(crate) fn count(&self) -> i32 {
         // SAFETY: The object is live; a racing read is a relaxed one of an aligned int.
-        unsafe { addr_of!((*self.as_ptr()).count).read_volatile() }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).count)) }
     }
 
     /// Whether `flag` is set.
@@ -157,7 +157,7 @@ impl Tty {
     /// Whether output is stopped (`tty->flow.stopped`: XOFF or `TCOOFF`). A hint, as in C: read without `flow.lock`.
     pub(crate) fn stopped(&self) -> bool {
         // SAFETY: The object is live; a racing read of a bool that is only ever 0 or 1.
-        unsafe { addr_of!((*self.as_ptr()).flow.stopped).read_volatile() }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).flow.stopped)) }
     }
 
     /// Wakes those who sleep in a read or poll for input (`wake_up_interruptible(&tty->read_wait)`).
@@ -198,7 +198,7 @@ impl Tty {
     pub(super) fn tell_readers(&self) {
         // SAFETY: The object is live; `fasync` is only compared, racing with who sets it: either is right.
         unsafe {
-            if !addr_of!((*self.as_ptr()).fasync).read_volatile().is_null() {
+            if !bindings::read_racy(addr_of!((*self.as_ptr()).fasync)).is_null() {
                 bindings::kill_fasync(
                     addr_of_mut!((*self.as_ptr()).fasync),
                     bindings::SIGIO as i32,
@@ -248,7 +248,7 @@ impl Tty {
     /// Whether anybody asked for `SIGIO`. A hint.
     pub(super) fn has_fasync(&self) -> bool {
         // SAFETY: The object is live; only compared.
-        unsafe { !addr_of!((*self.as_ptr()).fasync).read_volatile().is_null() }
+        unsafe { !bindings::read_racy(addr_of!((*self.as_ptr()).fasync)).is_null() }
     }
 
     /// Whether a write to the terminal is under way (`tty_is_writelocked()`). A hint.
@@ -266,8 +266,7 @@ impl Tty {
     /// `file` is valid.
     pub(super) unsafe fn is_nonblocking(&self, file: *mut bindings::file) -> bool {
         // SAFETY: The caller's promise.
-        let nonblock = unsafe { (*file).f_flags } & bindings::O_NONBLOCK != 0;
-        nonblock || self.test(Flag::LdiscChanging)
+        self.test(Flag::LdiscChanging) || unsafe { is_nonblock(file) }
     }
 
     /// Sets the access time of the terminal's files after a read, in steps of 8 seconds, lest it tell how fast somebody types
@@ -332,7 +331,7 @@ impl Tty {
         // SAFETY: The object is live. `write_buf` and `write_cnt` are used under the mutex alone; the core allocates the buffer,
         // by `kvmalloc()`, whenever it is smaller than the write, so also when there is none.
         unsafe {
-            if addr_of!((*tty).write_cnt).read_volatile() <= WRITE_BUFFER {
+            if bindings::read_racy(addr_of!((*tty).write_cnt)) <= WRITE_BUFFER {
                 return;
             }
             let Some(_lock) = self.try_lock_writing() else {
@@ -347,13 +346,13 @@ impl Tty {
     /// Whether packet mode (`TIOCPKT`) is on. A hint: take [`ctrl`](Self::ctrl) for a stable answer.
     pub(crate) fn packet(&self) -> bool {
         // SAFETY: The object is live; a racing read of a bool that is only ever 0 or 1.
-        unsafe { addr_of!((*self.as_ptr()).ctrl.packet).read_volatile() }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).ctrl.packet)) }
     }
 
     /// Whether there is packet status for the other end. A hint: take it with [`Ctrl::take_pktstatus`].
     pub(super) fn has_pktstatus(&self) -> bool {
         // SAFETY: The object is live; a racing read of a byte.
-        unsafe { addr_of!((*self.as_ptr()).ctrl.pktstatus).read_volatile() != 0 }
+        unsafe { bindings::read_racy(addr_of!((*self.as_ptr()).ctrl.pktstatus)) != 0 }
     }
 
     /// Locks `tty->ctrl` (a spinlock, interrupts off).
