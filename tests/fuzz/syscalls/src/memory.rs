@@ -145,6 +145,11 @@ impl Memory {
         self.base + rng.usize(..PAGE)
     }
 
+    /// Whether the kernel stalls there.
+    pub fn stalls(&self, at: usize) -> bool {
+        (self.stalled()..self.read_only()).contains(&at)
+    }
+
     /// A place for `len` bytes, or not.
     pub fn any(&self, rng: &mut fastrand::Rng, len: usize) -> usize {
         match rng.u8(..32) {

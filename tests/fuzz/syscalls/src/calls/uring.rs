@@ -40,11 +40,26 @@ fn take<T>(result: std::io::Result<T>, then: impl FnOnce(T)) -> i64 {
     }
 }
 
-fn entry(w: &mut Worker) -> Entry {
-    let fd = Fd(w.tty());
+fn is_regular(fd: i32) -> bool {
+    // SAFETY: zeroes are a value of the struct, which outlives the call.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        libc::fstat(fd, &mut stat) == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
+    }
+}
+
+/// A request. Only one that `may_stall` has a page where the kernel stalls, and not if it is for a regular file: when a process ends,
+/// its io_uring's workers do such requests to the end after they took its SIGKILL, and the fault is broken off and begun anew for ever;
+/// who would see to it is gone. See Documentation/testing.rst.
+fn entry(w: &mut Worker, may_stall: bool) -> Entry {
+    let tty = w.tty();
+    let fd = Fd(tty);
     // The kernel cuts it down; what does not fit is a fault.
     let len = w.len().min(u32::MAX as usize);
-    let at = w.place(len);
+    let mut at = w.place(len);
+    if w.memory.stalls(at) && (!may_stall || is_regular(tty)) {
+        at = w.good();
+    }
     let len = len as u32;
     match w.rng.u8(..16) {
         0..=3 => opcode::Read::new(fd, at as *mut u8, len).build(),
@@ -70,8 +85,14 @@ fn entry(w: &mut Worker) -> Entry {
 }
 
 fn submit(w: &mut Worker) -> i64 {
-    for _ in 0..w.rng.u8(1..5) {
-        let mut entry = entry(w).user_data(w.rng.u64(..16));
+    // What others come before, or a thread of the kernel looks up, may be for another file by then.
+    let polled = w
+        .ring
+        .as_ref()
+        .is_some_and(|r| r.params().is_setup_sqpoll());
+    let count = w.rng.u8(1..5);
+    for _ in 0..count {
+        let mut entry = entry(w, count == 1 && !polled).user_data(w.rng.u64(..16));
         if w.percent(20) {
             let flags = w.of(&[
                 io_uring::squeue::Flags::ASYNC,
