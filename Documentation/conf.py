@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How Sphinx makes pages of this directory: `make htmldocs`."""
+
+import re
+from pathlib import Path
+
+_MAIN = Path(__file__).parent.parent / "src" / "rdevpts_main.rs"
+
+project = "rdevpts"
+author = "The rdevpts authors"
+copyright = "2026, The rdevpts authors"  # noqa: A001 - Sphinx's name
+extensions = ["sphinx.ext.graphviz"]
+graphviz_output_format = "svg"
+html_theme = "alabaster"
+html_theme_options = {"page_width": "64em", "fixed_sidebar": True}
+html_copy_source = False
+nitpicky = True
