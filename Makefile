@@ -22,7 +22,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts
-.PHONY: setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell clean distclean help
+.PHONY: setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
 
 all: modules
 
@@ -74,6 +74,11 @@ install:
 setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell:
 	@$(environment) $@
 
+htmldocs:
+	@command -v sphinx-build >/dev/null && command -v dot >/dev/null || \
+		{ echo 'error: this needs sphinx-build and dot (Debian: python3-sphinx, graphviz)' >&2; false; }
+	sphinx-build -q -W --keep-going Documentation build/html
+
 clean:
 	rm -rf build
 
@@ -93,6 +98,7 @@ help:
 	@echo '  make conformance     the tests of other projects, unmodified, on devpts and on rdevpts [SUITE=pattern]'
 	@echo '  make bench           what ptys cost: C devpts, rdevpts and a pipe side by side [ROUNDS=n ONLY=parts CPUS=n];'
 	@echo '                       UML=1: on User Mode Linux as well; DOC=1: tables and plots into Documentation'
+	@echo '  make htmldocs        Documentation as pages in build/html; needs python3-sphinx and graphviz'
 	@echo '  make shell           a prompt in a virtual machine with rdevpts on /dev/pts'
 	@echo
 	@echo 'The module:'

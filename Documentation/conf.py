@@ -4,11 +4,12 @@
 import re
 from pathlib import Path
 
-_MAIN = Path(__file__).parent.parent / "src" / "rdevpts_main.rs"
+_CARGO = Path(__file__).parent.parent / "Cargo.toml"
 
 project = "rdevpts"
 author = "The rdevpts authors"
 copyright = "2026, The rdevpts authors"  # noqa: A001 - Sphinx's name
+release = re.search(r'^version = "(.*)"', _CARGO.read_text(encoding="utf-8"), re.M)[1]
 extensions = ["sphinx.ext.graphviz"]
 graphviz_output_format = "svg"
 html_theme = "alabaster"
