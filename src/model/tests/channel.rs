@@ -95,3 +95,19 @@ fn what_is_detached_keeps_its_bytes_in_order() {
     assert!(!channel.is_attached());
     assert_eq!(channel.ring().content().len(), CAPACITY - SETTLED);
 }
+
+/// Found by the fuzzer, in what it compared with: a writer that waits for room is told by who empties the ring, not by a reader.
+#[test]
+fn who_flushes_or_detaches_tells_the_writers() {
+    let full = Op::Produce(2 * CAPACITY, true);
+    let rest = [
+        Op::Read(1),
+        Op::BeginBatch,
+        Op::Produce(CAPACITY - 200, true),
+        Op::Consume(0),
+        Op::Produce(1, true),
+    ];
+    for empty in [[Op::FlushInput, Op::FlushInput], [Op::Detach, Op::Detach]] {
+        run(&[std::slice::from_ref(&full), &empty, &rest].concat());
+    }
+}

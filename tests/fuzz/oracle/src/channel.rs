@@ -91,8 +91,9 @@ impl Checked {
         self.starved |= short;
         self.writer_sleeps |= short;
         self.told(short || (tell && self.batches == 0), produced.wake_readers);
-        // Who waits for room waits for a reader that knows.
-        assert!(!(self.writer_sleeps && self.reader_sleeps) || self.queue.is_reading());
+        // Who waits for room waits for a reader that knows. Nothing more comes through a channel that is detached.
+        let both_sleep = self.writer_sleeps && self.reader_sleeps;
+        assert!(!both_sleep || self.queue.is_reading() || self.detached);
     }
 
     fn consume(&mut self, n: usize) {
@@ -155,6 +156,8 @@ impl Checked {
             Op::FlushInput => {
                 self.channel.flush_input();
                 self.queue.drop_oldest(usize::MAX);
+                // Whoever flushes tells the writers, by `tty_unthrottle()`.
+                self.writer_sleeps = false;
             }
             Op::Detach => {
                 self.channel.detach();
