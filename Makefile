@@ -94,7 +94,7 @@ help:
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'
 	@echo '                       [SECONDS=3600 PTYS=4000]'
-	@echo '  make fuzz            the model with libFuzzer, then random system calls in a virtual machine [SECONDS= SEED=]'
+	@echo '  make fuzz            the model with libFuzzer, then random system calls on two kernels [SECONDS= SEED=]'
 	@echo '  make conformance     the tests of other projects, unmodified, on devpts and on rdevpts [SUITE=pattern]'
 	@echo '  make bench           what ptys cost: C devpts, rdevpts and a pipe side by side [ROUNDS=n ONLY=parts CPUS=n];'
 	@echo '                       UML=1: on User Mode Linux as well; DOC=1: tables and plots into Documentation'

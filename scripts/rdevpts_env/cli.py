@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")
     add("differential", lambda _args: differential.run(), "the long run of the differential tester")
     add("soak", lambda _args: soak.run(), "thousands of ptys under strain, for long")
-    add("fuzz", lambda _args: fuzz.run(), "the model with libFuzzer, then random system calls in a virtual machine")
+    add("fuzz", lambda _args: fuzz.run(), "the model with libFuzzer, then random system calls on two kernels")
     command = add("conformance", lambda args: run.conformance(args.suite, args.rounds), "other people's test suites")
     command.add_argument("--suite", default=os.environ.get("SUITE") or "*", help="only the suites whose names fit")
     command.add_argument("--rounds", type=int, default=run.ROUNDS, help="how often to run at most what differs")

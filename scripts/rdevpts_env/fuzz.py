@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`make fuzz`: the model with libFuzzer on the host, then system calls in a virtual machine."""
+"""`make fuzz`: the model with libFuzzer on the host, then system calls on the stock kernel and on one with KASAN."""
 
 import os
 
 from . import accel, jobs, paths, setup
 from .build import Builder
 from .fail import Fail
+from .platforms import Checked, Platform, Stock
 from .tally import Tally, TapReader
 from .testing import tap
-from .vm import Machine
 
 # How long it all takes by default, without the builds.
 SECONDS = 1200
 # What a boot, the ends of rounds and slow machines may take beyond that.
 GRACE = 600
+# The kernel with KASAN.
+_FLAVOUR = "memory"
 MODEL = paths.REPO / "tests" / "fuzz" / "model"
 
 
-def _system_calls(tally: Tally, builder: Builder, seconds: int, seed: str) -> None:
-    """That long in the virtual machine."""
-    name = "fuzz of system calls"
+def _system_calls(tally: Tally, platform: Platform, seconds: int, seed: str) -> None:
+    """That long on one kernel."""
+    name = f"fuzz of system calls ({platform.name} kernel)"
     reader = TapReader(tally, name)
 
     def line(text: str) -> None:
@@ -29,10 +31,10 @@ def _system_calls(tally: Tally, builder: Builder, seconds: int, seed: str) -> No
         else:
             reader.line(text)
 
-    machine = Machine("fuzz-long", setup=builder.setup, accel=accel.choose(builder.setup), timeout=seconds + GRACE,
-                      env={"FSTYPE": "none"})
-    machine.put(builder.products / "rdevpts.ko", "rdevpts.ko")
-    machine.put(builder.programs / "rdevpts-fuzz", "bin/rdevpts-fuzz")
+    have = platform.supplies()
+    machine = platform.machine(f"fuzz-long-{platform.name}", None, timeout=seconds + GRACE, env={"FSTYPE": "none"})
+    for item in ("rdevpts.ko", "bin/rdevpts-fuzz"):
+        machine.put(have[item], item)
     machine.script("insmod /rdevpts/rdevpts.ko || exit\n"
                    f"exec /rdevpts/bin/rdevpts-fuzz --seconds {seconds} --seed {seed}\n")
     outcome = machine.run(line)
@@ -41,18 +43,21 @@ def _system_calls(tally: Tally, builder: Builder, seconds: int, seed: str) -> No
 
 
 def run() -> int:
-    """Half the time each. SECONDS and SEED in the environment say how long in all, and from where: `clock` if not given."""
+    """Half the time for the model, a quarter for each kernel. SECONDS and SEED in the environment say how long in all, and from where: `clock` if not given."""
     wanted = os.environ.get("SECONDS") or str(SECONDS)
     seed = os.environ.get("SEED") or "clock"
     if not wanted.isdigit() or not (seed.isdigit() or seed == "clock"):
         raise Fail(f"SECONDS={wanted} SEED={seed}: not a number")
-    half = max(int(wanted) // 2, 1)
+    seconds = int(wanted)
 
     builder = Builder(setup.demo_setup())
     builder.require("rdevpts-fuzz")
     tally = Tally()
+    checked = Checked(builder, _FLAVOUR)
+    tally.good(f"kernel with checkers: {checked.prepare()}")
     targets = len(list((MODEL / "src" / "bin").glob("*.rs")))
-    tap(tally, builder, "fuzz of the model", "fuzz/model", str(max(half // targets, 1)))
-    _system_calls(tally, builder, half, seed)
+    tap(tally, builder, "fuzz of the model", "fuzz/model", str(max(seconds // 2 // targets, 1)))
+    for platform in Stock(builder, accel.choose(builder.setup)), checked:
+        _system_calls(tally, platform, max(seconds // 4, 1), seed)
     print(tally.summary(), flush=True)
     return 0 if tally.ok else 1
