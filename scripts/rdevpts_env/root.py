@@ -41,6 +41,10 @@ _PROGRAMS = """
 """.split()
 # What draws the plots of `make bench`.
 _PLOTS = ["fonts-dejavu-core", "python3", "python3-matplotlib"]
+# What the Debian package is built and checked with, and what checks the pages, the manual and the licences.
+_PACKAGING = """
+    debhelper dh-dkms dpkg-dev git graphviz lintian make mandoc python3 python3-sphinx reuse shellcheck
+""".split()
 # Made in the root so that the guest, which sees it read-only, finds a place to mount something.
 _MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
 
@@ -203,6 +207,16 @@ class Plots(Extra):
 
     def __init__(self, apt: Apt) -> None:
         super().__init__(apt, "plots", _PLOTS)
+
+
+class Packaging(Extra):
+    """What builds the Debian package, and lints of what is not code."""
+
+    essential = ("usr/bin/dh", "usr/bin/lintian", "usr/bin/mandoc", "usr/bin/reuse")
+    size = 1.0
+
+    def __init__(self, apt: Apt) -> None:
+        super().__init__(apt, "packaging", _PACKAGING)
 
 
 def _binds(root: Path, at: Path, shown: Sequence[Path]) -> list[str]:

@@ -16,7 +16,7 @@ from .fail import Fail
 from .kdir import Kdir
 from .kernel import Choice, Kernel
 from .progress import say
-from .root import Guest, Plots, Toolchain
+from .root import Guest, Packaging, Plots, Toolchain
 
 # The suites the tests and the demonstration use, on whatever host.
 SUITES = ("trixie", "trixie-backports")
@@ -29,7 +29,8 @@ class Setup:
     root: Toolchain
     guest: Guest
     plots: Plots
-    """These two are not made yet: `require()` before use."""
+    packaging: Packaging
+    """These three are not made yet: `require()` before use."""
     kernel: Kernel
     kdir: Kdir
 
@@ -77,7 +78,7 @@ def _prepare_one(apt: Apt, choice: Choice) -> Setup:
     kern.check_rust(root.rustc())
     kdir.prepare()
     kern.drop_debs()
-    return Setup(root, Guest(apt), Plots(apt), kern, kdir)
+    return Setup(root, Guest(apt), Plots(apt), Packaging(apt), kern, kdir)
 
 
 def prepare(wanted: str | None = None, suites: tuple[str, ...] = SUITES, fresh: bool = False) -> Setup:
