@@ -13,7 +13,7 @@ release = $(shell cat '$(KDIR)/include/config/kernel.release' 2>/dev/null)
 OUT ?= $(CURDIR)/build/$(or $(release),$(error $(KDIR) is no prepared kernel build tree (it has no \
 	include/config/kernel.release): 'make kdir' prepares one))
 
-rust_files = $(shell find src samples/racypts tests/compile_fail tests/fuzz/model -name '*.rs' ! -path '*/target/*' 2>/dev/null)
+rust_files = $(shell find src samples/racypts samples/onepty tests/compile_fail tests/fuzz/model -name '*.rs' ! -path '*/target/*' 2>/dev/null)
 kbuild = $(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)$(1)' MO='$(OUT)$(2)'
 
 # A kernel that wants failed assertions to be panics has calls of panic functions.
@@ -21,7 +21,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts
+.PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts onepty
 .PHONY: setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
 
 all: modules
@@ -37,11 +37,17 @@ racypts:
 	@mkdir -p '$(OUT)/racypts'
 	$(call kbuild,/samples/racypts,/racypts) modules
 
+onepty:
+	@mkdir -p '$(OUT)/onepty'
+	$(call kbuild,/samples/onepty,/onepty) modules
+	@$(if $(assertions),,scripts/check-no-panic '$(OUT)/onepty/onepty.ko')
+
 # In a directory of their own: an object that clippy made is not the one to load.
 clippy:
-	@mkdir -p '$(OUT)/clippy/racypts'
+	@mkdir -p '$(OUT)/clippy/racypts' '$(OUT)/clippy/onepty'
 	$(call kbuild,,/clippy) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	$(call kbuild,/samples/racypts,/clippy/racypts) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
+	$(call kbuild,/samples/onepty,/clippy/onepty) CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	cargo clippy --workspace --all-targets -- -Dwarnings
 	cd tests/fuzz/model && cargo clippy --release --locked --target-dir '$(CURDIR)/build/fuzz' -- -Dwarnings
 
@@ -59,7 +65,7 @@ rust-analyzer:
 
 else
 
-modules racypts clippy fmt fmt-check rust-analyzer:
+modules racypts onepty clippy fmt fmt-check rust-analyzer:
 	@$(environment) make $@
 
 endif
@@ -105,6 +111,7 @@ help:
 	@echo '  make                 build/<release>/rdevpts.ko for the running kernel if `make kdir` was run, else for'
 	@echo '                       the kernel of the tests; KDIR=<tree> for any build tree with Rust metadata'
 	@echo '  make kdir            prepare a KDIR for the Debian kernel that runs here [KERNEL=release]'
+	@echo '  make onepty          a small driver on the same layers, samples/onepty'
 	@echo '  make install         install the module built for the running kernel, or for that of KDIR= [DESTDIR=]'
 	@echo
 	@echo 'For those who change it:'

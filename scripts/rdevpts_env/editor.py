@@ -12,7 +12,7 @@ from . import paths
 from .build import Builder
 from .fail import Fail
 
-_CONTROL = "racypts_main"
+_CONTROL, _SAMPLE = "racypts_main", "onepty_main"
 
 
 def write_project(builder: Builder) -> None:
@@ -20,11 +20,12 @@ def write_project(builder: Builder) -> None:
     made = builder.products / "rust-project.json"
     project = json.loads(made.read_text(encoding="utf-8").replace('"/usr', f'"{builder.setup.root.path}/usr'))
     made.unlink()
-    control = next((crate for crate in project["crates"] if crate["display_name"] == _CONTROL), None)
-    if control is None:
-        raise Fail("the kernel's generate_rust_analyzer.py no longer finds samples/racypts: rust-project.json not written")
-    module = copy.deepcopy(control)
-    control["env"]["RACYPTS_GENERATED"] = str(builder.products / "racypts" / "bindings_generated.rs")
+    crates = {crate["display_name"]: crate for crate in project["crates"]}
+    if _CONTROL not in crates or _SAMPLE not in crates:
+        raise Fail("the kernel's generate_rust_analyzer.py no longer finds what is in samples: rust-project.json not written")
+    module = copy.deepcopy(crates[_CONTROL])
+    crates[_CONTROL]["env"]["RACYPTS_GENERATED"] = str(builder.products / "racypts" / "bindings_generated.rs")
+    crates[_SAMPLE]["env"]["RDEVPTS_BINDINGS_DIR"] = str(builder.products / "onepty" / "bindings")
     module["display_name"] = "rdevpts_main"
     module["root_module"] = str(paths.REPO / "src" / "rdevpts_main.rs")
     module["env"]["RDEVPTS_BINDINGS_DIR"] = str(builder.products / "src" / "bindings")

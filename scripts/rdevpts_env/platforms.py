@@ -63,6 +63,7 @@ class Stock:
         return {
             "rdevpts.ko": products / "rdevpts.ko",
             "racypts.ko": products / "racypts" / "racypts.ko",
+            "onepty.ko": products / "onepty" / "onepty.ko",
             **_programs(self._builder),
         }
 

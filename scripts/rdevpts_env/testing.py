@@ -95,7 +95,7 @@ def run(pattern: str) -> int:
     everything = pattern == "*"
 
     built = step(tally, builder, "build of the module, without a panic path", builder.make("modules"))
-    step(tally, builder, "build of the control module", builder.make("racypts"))
+    step(tally, builder, "build of the samples", builder.make("racypts", "onepty"))
     step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
     if everything:
         step(tally, builder, "clippy", builder.make("clippy"))

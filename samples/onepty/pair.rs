@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the two ends share: the way to the slave, and its entry in the directory.
+
+use crate::{
+    mount::Mount,
+    tty::Tty,
+    vfs::{Entry, SuperBlock},
+};
+use kernel::{
+    new_mutex, new_spinlock,
+    prelude::*,
+    sync::{aref::ARef, Arc, Mutex, SpinLock},
+};
+
+/// Where a slave's inode finds its terminal, for as long as there is one.
+#[pin_data]
+pub(crate) struct Slot {
+    #[pin]
+    slave: SpinLock<Option<ARef<Tty>>>,
+}
+
+impl Slot {
+    /// The terminal.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` where there is none any more.
+    pub(crate) fn slave(&self) -> Result<ARef<Tty>> {
+        self.slave.lock().clone().ok_or(EIO)
+    }
+}
+
+/// One terminal.
+#[pin_data]
+pub(crate) struct Pair {
+    slot: Arc<Slot>,
+    /// The file `slave`: there while the master is open.
+    #[pin]
+    entry: Mutex<Option<Entry<Mount>>>,
+}
+
+impl Pair {
+    /// A terminal that nothing leads to yet.
+    pub(crate) fn new() -> Result<impl PinInit<Self, Error>> {
+        let slot = Arc::pin_init(
+            pin_init!(Slot {
+                slave <- new_spinlock!(None, "Slot::slave"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(try_pin_init!(Self {
+            slot,
+            entry <- new_mutex!(None, "Pair::entry"),
+        }))
+    }
+
+    /// Makes the file that leads to `slave`.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`, `ENOMEM`.
+    pub(crate) fn publish(&self, mount: &SuperBlock<Mount>, slave: ARef<Tty>) -> Result {
+        // First the terminal, then the file: one may be opened as soon as it can be seen.
+        *self.slot.slave.lock() = Some(slave);
+        let entry = Mount::new_slave(mount, self.slot.clone())?;
+        *self.entry.lock() = Some(entry);
+        Ok(())
+    }
+
+    /// Removes the file, after the way to the terminal. Takes the directory's lock, with no other held.
+    pub(crate) fn retire(&self) {
+        self.detach();
+        let entry = self.entry.lock().take();
+        if let Some(entry) = entry {
+            // `Removing` is the entry and the lock in one; nothing else can remove it.
+            entry.start_removing().unlink();
+        }
+    }
+
+    /// Who opens the file from here on gets `EIO`, never a terminal that is on its way out.
+    pub(crate) fn detach(&self) {
+        // Both are dropped when the lock is released.
+        let _slave = self.slot.slave.lock().take();
+    }
+}
