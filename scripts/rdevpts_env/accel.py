@@ -25,11 +25,12 @@ def choose(setup: Setup) -> str:
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    asked = {"boot": boot, "kernel": setup.kernel.choice.release, "root": setup.root.entry.key}
+    asked = {"boot": boot, "kernel": setup.kernel.choice.release, "root": setup.tools.entry.key}
     kept = paths.cache() / "accel.json"
     try:
         known = json.loads(kept.read_text(encoding="utf-8"))
-        if known["asked"] == asked:
+        # What one kernel finds goes for all.
+        if known["asked"] | {"kernel": asked["kernel"]} == asked:
             return known["accel"]
     except (OSError, ValueError, KeyError):
         pass

@@ -9,8 +9,10 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from . import host, paths
+from .cache import Lock
 from .fail import Fail, explain
 from .progress import run_logged
 
@@ -28,12 +30,18 @@ class Package:
 class Apt:
     """The archive, as seen with the suites of one Debian release."""
 
+    _updated: ClassVar[set[Path]] = set()
+
     def __init__(self, suites: tuple[str, ...], kind: str = "deb") -> None:
         """`kind` is deb, for binary packages, or deb-src, for source packages."""
         self.suites = suites
         self._kind = kind
         self._dir = paths.cache() / "apt" / (suites[0] if kind == "deb" else f"{suites[0]}-{kind}")
         self._log = paths.logs() / "apt.log"
+
+    def lock(self) -> Lock:
+        """To be held by who uses it."""
+        return Lock(f"apt {self._dir.name}")
 
     @property
     def mirror(self) -> str:
@@ -76,8 +84,10 @@ class Apt:
             raise Fail(f"{what} ({self.mirror}): {explain(tail) or f'apt-get failed, see {self._log}'}")
 
     def update(self) -> None:
-        """Fetch the lists anew."""
-        self._apt_get("fetching the package lists", "update")
+        """Fetch the lists anew; once in a run will do."""
+        if self._dir not in self._updated:
+            self._apt_get("fetching the package lists", "update")
+            self._updated.add(self._dir)
 
     def index(self, prefix: str) -> list[Package]:
         """Every version of every package whose name starts with `prefix`, in the newest of the suites that has them."""

@@ -29,10 +29,12 @@ class Builder:
                            KDIR=str(self.setup.kdir.path))
 
     def inside(self, argv: list[str], readable: Sequence[Path] = ()) -> list[str]:
-        """The command line that runs `argv` in the root, in the sources, with the KDIR and what else it reads at hand."""
+        """The command line that runs `argv` in the sources, with the KDIR and what else it reads at hand: `make`, which
+        builds for the kernel, in the root of the kernel's compilers, all else in that of the tools."""
         cargo = paths.cache() / "cargo"
         cargo.mkdir(parents=True, exist_ok=True)
-        return self.setup.root.command(argv, [paths.REPO, cargo], [self.setup.kdir.entry.path, *readable],
+        root = self.setup.root if argv[0] == "make" else self.setup.tools
+        return root.command(argv, [paths.REPO, cargo], [self.setup.kdir.entry.path, *readable],
                                        cwd=paths.REPO)
 
     def make(self, *targets: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import host, paths
 from .build import Builder
-from .cache import Lock, digest
+from .cache import digest
 from .fail import Fail
 from .flavours import FLAVOURS
 from .kdir import Tree
@@ -54,10 +54,9 @@ class Custom(Tree):
         )
 
     def _fetch_source(self) -> None:
-        with Lock():
+        with self._kernel.packages():
             self._kernel.fetch(source=True)
             self._unpack()
-            self._kernel.drop_debs()
 
     def variables(self) -> list[str]:
         """What every `make` against this tree must be told."""

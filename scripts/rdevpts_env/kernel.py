@@ -5,17 +5,19 @@ The archive moves: versions come, stay a while, and go. The choice follows a rul
 `make update` or until the cache is gone.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import paths
 from .apt import Apt, Package
-from .cache import Entry, digest, remove_tree
+from .cache import Entry, Lock, digest, remove_tree
 from .fail import Fail
 from .progress import Step
 from .root import Root
@@ -23,6 +25,13 @@ from .root import Root
 # Series that this module is known to build for and run on, best first.
 SERIES = ("7.3", "7.2")
 FLAVOUR = "cloud-amd64"
+
+# The suites that are looked through for a kernel, by what its name says of the distribution it was built for; the first are
+# those that tests and demonstration use, on whatever host.
+TRIXIE = ("trixie", "trixie-backports")
+FORKY = ("forky",)
+_SID = ("sid",)
+_SUITES = {"+deb13": (TRIXIE,), "+deb14": (FORKY, _SID)}
 
 _VERSION = 1
 _RELEASE = re.compile(r"^linux-headers-((\d+)\.(\d+)\.(\d+)[^-]*-((?:cloud-|rt-)?amd64))$")
@@ -44,6 +53,11 @@ class Choice:
     def localversion(self) -> str:
         """What the release has after the upstream version."""
         return re.sub(r"^\d+\.\d+\.\d+", "", self.release)
+
+    @property
+    def flavour(self) -> str:
+        """What the release ends in: `amd64`, with what it is for before that."""
+        return self.release.partition("-")[2]
 
 
 def _packages(index: list[Package], release: str, version: str, series: str) -> list[Package] | None:
@@ -79,6 +93,16 @@ def candidates(index: list[Package], suites: tuple[str, ...], rustc: str) -> lis
     return [choice for _rank, choice in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
+def suites_of(release: str) -> tuple[tuple[str, ...], ...]:
+    """Where to look for a kernel of this name: suites that go together, the best first.
+
+    Fails if it is no Debian kernel for this machine.
+    """
+    if not re.search(r"-(cloud-|rt-)?amd64$", release):
+        raise Fail(f"{release} is not a Debian amd64 kernel: run one, or name its release with KERNEL=<release>")
+    return next((suites for mark, suites in _SUITES.items() if f"{mark}-" in release), (_SID,))
+
+
 def _record(wanted: str | None, suites: tuple[str, ...]) -> Path:
     return paths.cache() / "choice" / f"{wanted or FLAVOUR}-{suites[0]}.json"
 
@@ -92,11 +116,49 @@ def kept(wanted: str | None, suites: tuple[str, ...]) -> Choice | None:
         return None
 
 
+def is_kept(release: str) -> bool:
+    """Whether `keep` was called for the kernel of this name."""
+    return any(kept(release, suites) for suites in suites_of(release))
+
+
+def forget(release: str) -> None:
+    """The opposite of `keep`."""
+    for suites in suites_of(release):
+        _record(release, suites).unlink(missing_ok=True)
+
+
+def _records(suites: tuple[str, ...]) -> Iterator[tuple[Path, Choice]]:
+    for record in sorted(_record(None, suites).parent.glob(f"*-{suites[0]}.json"), reverse=True):
+        known = kept(record.name.removesuffix(f"-{suites[0]}.json"), suites)
+        if known:
+            yield record, known
+
+
 def keep(choice: Choice, wanted: str | None) -> None:
-    """Remember a choice that has proved good."""
-    record = _record(wanted, choice.suites)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(asdict(choice)), encoding="utf-8")
+    """Remember a choice that has proved good. All kernels of the same suites share the root of that compiler: what was chosen
+    with another is chosen anew."""
+    if kept(wanted, choice.suites) == choice:
+        return
+    with Lock("choices"):
+        for other, known in _records(choice.suites):
+            if known.rustc != choice.rustc:
+                other.unlink()
+        record = _record(wanted, choice.suites)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(asdict(choice)), encoding="utf-8")
+
+
+def available(apt: Apt, fresh: bool = False) -> list[Choice]:
+    """Every complete stock kernel that these suites have now, the newest of the best series first.
+
+    They are for the compiler of a kernel that `keep` was called with, if there is one and unless `fresh`: one root does for all.
+    """
+    with apt.lock():
+        with Step(f"package lists ({', '.join(apt.suites)})"):
+            apt.update()
+        rustc = " ".join(sorted({package.version for package in apt.index("rustc") if package.name == "rustc"}))
+        known = None if fresh else next((choice for _record, choice in _records(apt.suites)), None)
+        return candidates(apt.index("linux-"), apt.suites, known.rustc if known else rustc)
 
 
 def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
@@ -107,17 +169,14 @@ def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
     known = None if fresh else kept(wanted, apt.suites)
     if known:
         return [known]
-    with Step(f"package lists ({', '.join(apt.suites)})"):
-        apt.update()
-    rustc = " ".join(sorted({package.version for package in apt.index("rustc") if package.name == "rustc"}))
-    every = candidates(apt.index("linux-"), apt.suites, rustc)
+    every = available(apt, fresh)
     stock = [choice for choice in every if choice.series in SERIES and choice.release.endswith(f"-{FLAVOUR}")]
     if wanted:
         fitting = [choice for choice in every if choice.release == wanted]
         if not fitting:
             names = ", ".join(choice.release for choice in stock) or "none"
-            raise Fail(f"kernel {wanted} is not complete in the archive (headers, modules, image and source of one "
-                       f"version); there are: {names}")
+            raise Absent(f"kernel {wanted} is not complete in the archive (headers, modules, image and source of one "
+                         f"version); there are: {names}")
         return fitting[:1]
     if not stock:
         raise Fail(f"no stock kernel of series {' or '.join(SERIES)} ({FLAVOUR}) in {', '.join(apt.suites)}: "
@@ -127,6 +186,10 @@ def choose(apt: Apt, wanted: str | None, fresh: bool) -> list[Choice]:
 
 class Unfit(Fail):
     """A kernel that this module cannot be built for."""
+
+
+class Absent(Fail):
+    """A kernel that the archive does not have."""
 
 
 class Kernel:
@@ -145,22 +208,26 @@ class Kernel:
 
     def fetch(self, source: bool) -> None:
         """Fetch the packages that are still to be unpacked, with that of the source or without."""
-        packages = _packages(self._apt.index("linux-"), self.choice.release, self.choice.version, self.choice.series)
-        if not packages:
-            raise Fail(f"kernel {self.choice.release} ({self.choice.version}) is no longer in the archive: make update")
-        whole = self.entry.fault() is None
-        wanted = [p for p in packages if (source if p.name.startswith("linux-source-") else not whole)]
-        if wanted:
-            with Step(f"kernel packages of {self.choice.release} ({sum(p.size for p in wanted) / 1e6:.0f} MB)"):
-                self._apt.download(wanted, self.debs)
+        with self._apt.lock():
+            packages = _packages(self._apt.index("linux-"), self.choice.release, self.choice.version, self.choice.series)
+            if not packages:
+                raise Fail(f"kernel {self.choice.release} ({self.choice.version}) is no longer in the archive: make update")
+            whole = self.entry.fault() is None
+            wanted = [p for p in packages if (source if p.name.startswith("linux-source-") else not whole)]
+            if wanted:
+                with Step(f"kernel packages of {self.choice.release} ({sum(p.size for p in wanted) / 1e6:.0f} MB)"):
+                    self._apt.download(wanted, self.debs)
 
     def deb(self, name: str) -> Path:
         """A fetched package."""
         return next(self.debs.glob(f"{name}_*.deb"))
 
-    def drop_debs(self) -> None:
-        """Remove the packages once all is unpacked."""
-        remove_tree(self.debs)
+    @contextlib.contextmanager
+    def packages(self) -> Iterator[None]:
+        """To be held while its packages are fetched and unpacked; they are removed in the end."""
+        with Lock(f"packages of {self.choice.release}"):
+            yield
+            remove_tree(self.debs)
 
     def prepare(self, root: Root) -> None:
         """Unpack image, modules and configuration unless they are there and whole."""

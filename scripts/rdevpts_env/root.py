@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import host, paths
 from .apt import Apt
-from .cache import Entry, Lock, as_root_of_own, digest
+from .cache import Entry, as_root_of_own, digest
 from .fail import Fail, explain
 from .progress import Step, run_logged
 
@@ -39,6 +39,8 @@ _PROGRAMS = """
     bc build-essential libcap-dev libexpect-perl libio-pty-perl libncurses-dev perl pkg-config python3-ptyprocess
     python3-pytest ruby strace zsh
 """.split()
+# What the compilers of another suite than that of the rest are not wanted for.
+_NOT_FOR_MODULES = {"clang", "lld", "llvm", "spin"}
 # What draws the plots of `make bench`.
 _PLOTS = ["fonts-dejavu-core", "python3", "python3-matplotlib"]
 # What the Debian package is built and checked with, and what checks the pages, the manual and the licences.
@@ -71,6 +73,12 @@ class Root:
             lambda: [f"root/{name}" for name in self.essential],
             self._info,
         )
+
+    def require(self) -> None:
+        """Make the root unless it is there and whole, or say what it takes."""
+        if self.entry.fault():
+            host.need_space(paths.cache(), self.size, f"the Debian root {self.entry.path.name}")
+        self.prepare()
 
     def _info(self) -> dict[str, str]:
         """What is remembered of the finished root."""
@@ -161,14 +169,18 @@ class Root:
         return [*bwrap, "--", *argv]
 
 
-class Toolchain(Root):
-    """What builds everything and runs the virtual machine, for one choice of compilers."""
+class Compilers(Root):
+    """What builds modules for the kernels of one suite."""
 
-    essential = ("usr/bin/rustc", "usr/bin/make", "usr/bin/qemu-system-x86_64", "usr/libexec/virtiofsd")
-    size = 3.0
+    essential = ("usr/bin/rustc", "usr/bin/make", "usr/bin/bindgen")
+    size = 2.5
 
     def __init__(self, apt: Apt, gcc: str, rustc: str) -> None:
-        super().__init__(apt, gcc, [*_TOOLCHAIN, *_GUEST, gcc], rustc)
+        super().__init__(apt, gcc, [*self.packages(), gcc], rustc)
+
+    def packages(self) -> list[str]:
+        """What it has beside the C compiler."""
+        return [name for name in _TOOLCHAIN if name not in _NOT_FOR_MODULES]
 
     def _info(self) -> dict[str, str]:
         return {"rustc": self.output(["rustc", "--version"])}
@@ -178,15 +190,19 @@ class Toolchain(Root):
         return self.entry.info().get("rustc", "")
 
 
+class Toolchain(Compilers):
+    """What builds everything and runs the virtual machine, for one choice of compilers."""
+
+    essential = ("usr/bin/rustc", "usr/bin/make", "usr/bin/qemu-system-x86_64", "usr/libexec/virtiofsd")
+    size = 3.0
+
+    def packages(self) -> list[str]:
+        """What it has beside the C compiler."""
+        return [*_TOOLCHAIN, *_GUEST]
+
+
 class Extra(Root):
     """A root that not everything needs; made when it is first wanted."""
-
-    def require(self) -> None:
-        """Make the root unless it is there and whole."""
-        with Lock():
-            if self.entry.fault():
-                host.need_space(paths.cache(), self.size, f"the Debian root {self.entry.path.name}")
-            self.prepare()
 
 
 class Guest(Extra):

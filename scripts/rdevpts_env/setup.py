@@ -3,7 +3,6 @@
 
 import os
 import platform
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,26 +10,26 @@ from pathlib import Path
 
 from . import host, kernel, paths
 from .apt import Apt
-from .cache import Lock
 from .fail import Fail
 from .kdir import Kdir
-from .kernel import Choice, Kernel
+from .kernel import TRIXIE, Choice, Kernel
 from .progress import say
-from .root import Guest, Packaging, Plots, Toolchain
-
-# The suites the tests and the demonstration use, on whatever host.
-SUITES = ("trixie", "trixie-backports")
+from .root import Compilers, Guest, Packaging, Plots, Toolchain
 
 
 @dataclass(frozen=True)
 class Setup:
     """What everything else stands on."""
 
-    root: Toolchain
+    root: Compilers
+    """The compilers of the kernel."""
+    tools: Toolchain
+    """What host programs are built with, runs the virtual machine, and is its user space: always of the same suites, so that
+    programs fit it whatever the kernel. The same as `root` where the kernel is of these suites."""
     guest: Guest
     plots: Plots
     packaging: Packaging
-    """These three are not made yet: `require()` before use."""
+    """These four are not made yet, unless `tools` is `root`: `require()` before use."""
     kernel: Kernel
     kdir: Kdir
 
@@ -54,7 +53,7 @@ def at_once(*work: Callable[[], object]) -> None:
         raise failed[0]
 
 
-def _need_space(root: Toolchain, kern: Kernel, kdir: Kdir) -> None:
+def _need_space(root: Compilers, kern: Kernel, kdir: Kdir) -> None:
     """Check up front that what is to be made will fit, with the packages it is made from."""
     wanted = [(root, root.size, "the Debian root"), (kern, 0.5, "the kernel"), (kdir, 1.0, "its KDIR")]
     missing = [(size, what) for part, size, what in wanted if part.entry.fault()]
@@ -64,73 +63,87 @@ def _need_space(root: Toolchain, kern: Kernel, kdir: Kdir) -> None:
         host.need_space(paths.REPO, 1.5, "the build")
 
 
+def _tools() -> Toolchain:
+    """The root for everything but a kernel of other suites and its modules."""
+    choice = kernel.choose(Apt(TRIXIE), None, False)[0]
+    return Toolchain(Apt(TRIXIE), choice.gcc, choice.rustc)
+
+
 def _prepare_one(apt: Apt, choice: Choice) -> Setup:
-    root = Toolchain(apt, choice.gcc, choice.rustc)
+    if choice.suites == TRIXIE:
+        root = tools = Toolchain(apt, choice.gcc, choice.rustc)
+    else:
+        root, tools = Compilers(apt, choice.gcc, choice.rustc), _tools()
     kern = Kernel(apt, choice)
     kdir = Kdir(root, kern)
     _need_space(root, kern, kdir)
-    lacks_source = kdir.entry.needs("source")
-    if kern.entry.fault() or lacks_source:
-        at_once(root.prepare, lambda: kern.fetch(lacks_source))
-    else:
-        root.prepare()
-    kern.prepare(root)
-    kern.check_rust(root.rustc())
-    kdir.prepare()
-    kern.drop_debs()
-    return Setup(root, Guest(apt), Plots(apt), Packaging(apt), kern, kdir)
+    with kern.packages():
+        lacks_source = kdir.entry.needs("source")
+        if kern.entry.fault() or lacks_source:
+            at_once(root.prepare, lambda: kern.fetch(lacks_source))
+        else:
+            root.prepare()
+        kern.prepare(root)
+        kern.check_rust(root.rustc())
+        kdir.prepare()
+    trixie = Apt(TRIXIE)
+    return Setup(root, tools, Guest(trixie), Plots(trixie), Packaging(trixie), kern, kdir)
 
 
-def prepare(wanted: str | None = None, suites: tuple[str, ...] = SUITES, fresh: bool = False) -> Setup:
+def prepare(wanted: str | None = None, suites: tuple[str, ...] = TRIXIE, fresh: bool = False) -> Setup:
     """Prepare root, kernel and KDIR: for the release `wanted`, or for the best that the archive has."""
     if platform.machine() != "x86_64":
         raise Fail(f"this is a {platform.machine()} machine: only x86_64 is supported")
     host.ensure_packages()
-    with Lock():
-        apt = Apt(suites)
-        choices = kernel.choose(apt, wanted, fresh)
-        for number, choice in enumerate(choices):
-            try:
-                setup = _prepare_one(apt, choice)
-            except kernel.Unfit as unfit:
-                if number + 1 == len(choices):
-                    raise
-                say(f"{unfit}; trying {choices[number + 1].release}")
-                continue
-            kernel.keep(choice, wanted)
-            return setup
+    apt = Apt(suites)
+    choices = kernel.choose(apt, wanted, fresh)
+    for number, choice in enumerate(choices):
+        try:
+            setup = _prepare_one(apt, choice)
+        except kernel.Unfit as unfit:
+            if number + 1 == len(choices):
+                raise
+            say(f"{unfit}; trying {choices[number + 1].release}")
+            continue
+        kernel.keep(choice, wanted)
+        return setup
     raise Fail("no kernel to choose from: make update")
 
 
+def prepare_release(release: str, fresh: bool = False) -> Setup:
+    """The same for the kernel of this name, of whatever suites."""
+    places = kernel.suites_of(release)
+    kept = [suites for suites in places if kernel.kept(release, suites)]
+    *others, last = kept or places
+    for suites in others:
+        try:
+            return prepare(release, suites, fresh)
+        except kernel.Absent as absent:
+            say(f"{absent}; looking in {', '.join(last)}")
+    return prepare(release, last, fresh)
+
+
 def demo_setup(fresh: bool = False) -> Setup:
-    """The set-up of demo, test, shell and build: `KERNEL=` names a release, else the rule chooses."""
-    return prepare(os.environ.get("KERNEL") or None, fresh=fresh)
-
-
-def _running_suites(release: str) -> tuple[str, ...]:
-    """The suites that a Debian kernel of this name comes from."""
-    if not re.search(r"-(cloud-|rt-)?amd64$", release):
-        raise Fail(f"{release} is not a Debian amd64 kernel: run one, or name its release with KERNEL=<release>")
-    if "+deb13-" in release:
-        return SUITES
-    codename = host.os_release().get("VERSION_CODENAME", "sid")
-    return ("sid",) if codename in ("bookworm", "trixie") else (codename,)
+    """The set-up of demo, test, shell: `KERNEL=` names a release, else the rule chooses."""
+    release = os.environ.get("KERNEL")
+    ready = prepare_release(release, fresh) if release else prepare(fresh=fresh)
+    ready.tools.require()
+    return ready
 
 
 def running_setup() -> Setup:
     """The set-up for the Debian kernel that runs here; `KERNEL=` names another."""
-    release = os.environ.get("KERNEL") or os.uname().release
-    return prepare(release, _running_suites(release))
+    return prepare_release(os.environ.get("KERNEL") or os.uname().release)
 
 
 def build_setup() -> Setup:
     """The set-up to build with: that of the running kernel if `make kdir` was run for it, else that of the tests."""
     release = os.environ.get("KERNEL") or os.uname().release
     try:
-        suites = _running_suites(release)
+        known = kernel.is_kept(release)
     except Fail:
-        return demo_setup()
-    return prepare(release, suites) if kernel.kept(release, suites) else demo_setup()
+        known = False
+    return prepare_release(release) if known else demo_setup()
 
 
 def installed_kdir() -> Path | None:

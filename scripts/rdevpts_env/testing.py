@@ -98,8 +98,11 @@ def run(pattern: str) -> int:
     step(tally, builder, "build of the samples", builder.make("racypts", "onepty"))
     step(tally, builder, "build of the host programs", ["cargo", "build", "--release", "--workspace", builder.jobs()])
     if everything:
-        step(tally, builder, "clippy", builder.make("clippy"))
-        step(tally, builder, "format", builder.make("fmt-check"))
+        if ready.root is ready.tools:
+            step(tally, builder, "clippy", builder.make("clippy"))
+            step(tally, builder, "format", builder.make("fmt-check"))
+        else:
+            tally.skip("clippy and format", "other compilers have other opinions")
         for what, where in (("other people's suites", "conformance"), ("what the kernel reports", "vm")):
             step(tally, builder, f"tests of what reads {what}",
                   ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", f"tests/{where}"])
@@ -128,7 +131,9 @@ def run(pattern: str) -> int:
             jobs.run(job, builder, stock, tally)
     # What leaves a processor free has company.
     beside = [partial(jobs.run, job, builder, stock, tally) for job in chosen if job.number("cpus", 2) == 1]
-    if checked:
+    if checked and ready.root is not ready.tools:
+        tally.skip("kernel with checkers", "it is made with the compilers of the tests' own kernel")
+    elif checked:
         beside.append(partial(_checked, builder, checked, tally))
     setup.at_once(*beside)
     if suites:

@@ -70,7 +70,7 @@ class Machine(Guest):
         capabilities = ["--cap-add", "ALL"] if host.rootless() else []
         binds = [
             *capabilities,
-            "--ro-bind", str((self.root or self.setup.root).path), str(view),
+            "--ro-bind", str((self.root or self.setup.tools).path), str(view),
             *(() if self.image else ("--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"))),
             "--bind", str(self.share), str(share),
             *(word for source, name in self._shown for word in ("--ro-bind", str(source), str(share / name))),
@@ -87,7 +87,7 @@ class Machine(Guest):
             until [ -S {sockets}/root ] && [ -S {sockets}/share ]; do sleep 0.02; done
             exec "$@"
         """
-        return self.setup.root.command(["sh", "-c", script, "sh", *qemu], extra=binds)
+        return self.setup.tools.command(["sh", "-c", script, "sh", *qemu], extra=binds)
 
     def command(self) -> list[str]:
         """The virtiofs daemons and QEMU, in the root of the tool chain."""

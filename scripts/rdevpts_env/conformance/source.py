@@ -8,6 +8,7 @@ from .. import paths
 from ..apt import Apt
 from ..cache import Entry, digest, remove_tree
 from ..fail import Fail, explain
+from ..kernel import TRIXIE
 from ..progress import Step, run_logged
 from ..root import environment
 from ..setup import Setup
@@ -23,7 +24,7 @@ class Source:
     def __init__(self, setup: Setup, suite: Suite) -> None:
         self._setup = setup
         self._suite = suite
-        self._apt = Apt(setup.kernel.choice.suites[:1], "deb-src")
+        self._apt = Apt(TRIXIE[:1], "deb-src")
         self._log = paths.logs() / f"conformance-{suite.name}-build.log"
         inputs = [suite.list("source"), suite.list("debian"), suite.build]
         if suite.build:
