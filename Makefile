@@ -22,7 +22,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts onepty
-.PHONY: setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
+.PHONY: setup update kdir demo test test-debug matrix coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
 
 all: modules
 
@@ -77,7 +77,7 @@ install:
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir demo test test-debug coverage differential fuzz soak conformance bench shell:
+setup update kdir demo test test-debug matrix coverage differential fuzz soak conformance bench shell:
 	@$(environment) $@
 
 htmldocs:
@@ -96,6 +96,7 @@ help:
 	@echo '  make demo            the race of 2018, and what rdevpts does under the same load, in a virtual machine'
 	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
 	@echo '  make test-debug      the tests that are for kernels with checkers: KASAN, lockdep, KCSAN [JOBS= KERNELS=]'
+	@echo '  make matrix          the suite on stock kernels of other series, flavours and suites [KERNELS=pattern KEEP=1]'
 	@echo '  make coverage        which lines of src/ the jobs in the virtual machine execute [JOBS=pattern]'
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'
@@ -124,5 +125,5 @@ help:
 	@echo '  make update          look at the archive again: choose the kernel and make what changed'
 	@echo '  make clean           remove build/;  make distclean: also the cache (~/.cache/rdevpts)'
 	@echo
-	@echo 'Variables: KERNEL=<release> another stock kernel; MIRROR=<URL> another Debian archive;'
+	@echo 'Variables: KERNEL=<release> another stock kernel, of trixie-backports, forky or sid; MIRROR=<URL> another Debian archive;'
 	@echo '           ACCEL=kvm|tcg; XDG_CACHE_HOME=<dir> where the cache is.'

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, paths, setup, soak, testing
+from . import accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, matrix, paths, setup, soak, testing
 from .build import Builder
 from .conformance import run
 from .fail import Fail
@@ -102,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--kernels", default=os.environ.get("KERNELS") or " ".join(debug.FLAVOURS), help="only these kernels")
     command = add("test", lambda args: testing.run(args.jobs), "every test")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the VM jobs whose names fit")
+    command = add("matrix", lambda args: matrix.run(args.kernels, args.keep), "the suite on stock kernels of several suites")
+    command.add_argument("--kernels", default=os.environ.get("KERNELS") or "*", help="only those whose names fit; or by name")
+    command.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")), help="keep what was made for it")
     command = add("coverage", lambda args: coverage.run(args.jobs), "which lines of src/ the VM jobs execute")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")
     add("differential", lambda _args: differential.run(), "the long run of the differential tester")

@@ -90,7 +90,7 @@ def root_of(job: Job, builder: Builder) -> Root | None:
 def run(job: Job, builder: Builder, platform: Platform, tally: Tally) -> None:
     """Boot once for each file system that the job names, and count what it prints."""
     have = platform.supplies()
-    other = "" if platform.name == "stock" else f" ({platform.name} kernel)"
+    other = f" ({platform.tag} kernel)" if platform.tag else ""
     for fstype in job.list("fstype", "rdevpts"):
         name = f"{job.name} on {fstype}" if len(job.list("fstype")) > 1 else job.name
         name += other
@@ -99,7 +99,7 @@ def run(job: Job, builder: Builder, platform: Platform, tally: Tally) -> None:
         if missing:
             tally.bad(name, f"not built: {' '.join(missing)}")
             continue
-        label = f"{job.name}-{fstype}" + (f"-{platform.name}" if other else "")
+        label = f"{job.name}-{fstype}" + (f"-{platform.tag}" if other else "")
         machine = platform.machine(label, root_of(job, builder), cpus=job.number("cpus", 2),
                                    memory=job.number("memory", 1024), timeout=job.number("timeout", 120),
                                    append=job.wants.get("append", ""), env={"FSTYPE": fstype, "KERNEL": platform.name})

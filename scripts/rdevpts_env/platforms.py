@@ -26,6 +26,8 @@ class Platform(Protocol):
 
     name: str
     """What jobs call it, in their field `kernel`."""
+    tag: str
+    """What it is called in results and names of logs; empty for the one that needs no mention."""
 
     def supplies(self) -> dict[str, Path]:
         """Everything that a job can need: its name in the share, and where it was built."""
@@ -53,7 +55,8 @@ class Stock:
 
     name = "stock"
 
-    def __init__(self, builder: Builder, accel: str) -> None:
+    def __init__(self, builder: Builder, accel: str, tag: str = "") -> None:
+        self.tag = tag
         self._builder = builder
         self._accel = accel
 
@@ -80,6 +83,7 @@ class Checked:
 
     def __init__(self, builder: Builder, flavour: str) -> None:
         self.name = flavour
+        self.tag = flavour
         self._builder = builder
         self._kernel = Custom(builder.setup.root, builder.setup.kernel, flavour)
         self._module: Path | None = None

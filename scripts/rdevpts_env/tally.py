@@ -14,6 +14,8 @@ _SKIP = re.compile(r"\s*#\s*skip\b[:\s]*(.*)$", re.I)
 class Tally:
     """The results of a whole run, some of whose jobs may run side by side."""
 
+    quiet: bool = False
+    """Whether to pass over what is well."""
     passed: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
@@ -28,7 +30,8 @@ class Tally:
         """Something passed."""
         with self._lock:
             self.passed += count
-        self.note(f"ok - {name}")
+        if not self.quiet:
+            self.note(f"ok - {name}")
 
     def bad(self, name: str, why: str) -> None:
         """Something failed."""
@@ -40,7 +43,15 @@ class Tally:
         """Something was not run."""
         with self._lock:
             self.skipped += 1
-        self.note(f"ok - {name} # SKIP {why}")
+        if not self.quiet:
+            self.note(f"ok - {name} # SKIP {why}")
+
+    def add(self, other: "Tally") -> None:
+        """Count what another has counted."""
+        with self._lock:
+            self.passed += other.passed
+            self.skipped += other.skipped
+            self.failures += other.failures
 
     def note(self, line: str) -> None:
         """A line of the run's output."""
