@@ -77,13 +77,8 @@ install:
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir demo test test-debug matrix coverage differential fuzz soak conformance bench shell:
+setup update kdir demo test test-debug matrix coverage differential fuzz soak conformance bench htmldocs shell:
 	@$(environment) $@
-
-htmldocs:
-	@command -v sphinx-build >/dev/null && command -v dot >/dev/null || \
-		{ echo 'error: this needs sphinx-build and dot (Debian: python3-sphinx, graphviz)' >&2; false; }
-	sphinx-build -q -W --keep-going Documentation build/html
 
 clean:
 	rm -rf build
@@ -105,7 +100,7 @@ help:
 	@echo '  make conformance     the tests of other projects, unmodified, on devpts and on rdevpts [SUITE=pattern]'
 	@echo '  make bench           what ptys cost: C devpts, rdevpts and a pipe side by side [ROUNDS=n ONLY=parts CPUS=n];'
 	@echo '                       UML=1: on User Mode Linux as well; DOC=1: tables and plots into Documentation'
-	@echo '  make htmldocs        Documentation as pages in build/html; needs python3-sphinx and graphviz'
+	@echo '  make htmldocs        Documentation as pages in build/html'
 	@echo '  make shell           a prompt in a virtual machine with rdevpts on /dev/pts'
 	@echo
 	@echo 'The module:'

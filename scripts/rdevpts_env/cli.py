@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, matrix, paths, setup, soak, testing
+from . import (accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, lint, matrix, paths, setup, soak,
+               testing)
 from .build import Builder
 from .conformance import run
 from .fail import Fail
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--suite", default=os.environ.get("SUITE") or "*", help="only the suites whose names fit")
     command.add_argument("--rounds", type=int, default=run.ROUNDS, help="how often to run at most what differs")
     add("bench", lambda _args: bench.run(), "C devpts, rdevpts and a pipe, side by side")
+    add("htmldocs", lambda _args: lint.htmldocs(), "Documentation as pages")
     add("shell", _shell, "a prompt in a virtual machine with rdevpts on /dev/pts")
     add("forget", _forget, "remove the cache")
     command = add("make", _make, "run targets of the Makefile in the Debian root")

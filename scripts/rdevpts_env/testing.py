@@ -6,7 +6,7 @@ import re
 import time
 from functools import partial
 
-from . import accel, jobs, paths, setup
+from . import accel, jobs, lint, paths, setup
 from .build import Builder
 from .conformance import run as conformance
 from .fail import Fail, explain
@@ -103,6 +103,7 @@ def run(pattern: str) -> int:
             step(tally, builder, "format", builder.make("fmt-check"))
         else:
             tally.skip("clippy and format", "other compilers have other opinions")
+        lint.check(ready, tally)
         for what, where in (("other people's suites", "conformance"), ("what the kernel reports", "vm")):
             step(tally, builder, f"tests of what reads {what}",
                   ["env", "PYTHONPATH=scripts", "python3", "-B", "-m", "unittest", "discover", "-s", f"tests/{where}"])
