@@ -30,7 +30,7 @@ mod node;
 mod readdir;
 
 use bindings::Table;
-use core::cell::UnsafeCell;
+use core::{borrow::Borrow, cell::UnsafeCell};
 use kernel::{error::to_result, ffi::c_int, prelude::*, str::as_char_ptr_in_const_context};
 
 module! {
@@ -41,8 +41,8 @@ module! {
     license: "GPL",
     alias: ["fs-racypts"],
     params: {
-        parent_lock: bool {
-            default: false,
+        parent_lock: u8 {
+            default: 0,
             description: "Hold the directory's lock around creation and teardown, as the 2018 patch did",
         },
     },
@@ -50,7 +50,8 @@ module! {
 
 /// Whether the directory's lock is taken, as the 2018 patch did.
 pub(crate) fn parent_lock() -> bool {
-    module_parameters::parent_lock.value()
+    // A value, or a reference to one, by the version of the kernel's crate, which has no `bool` everywhere.
+    *Borrow::<u8>::borrow(&module_parameters::parent_lock.value()) != 0
 }
 
 struct RacyPts;
