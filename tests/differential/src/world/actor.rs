@@ -71,7 +71,9 @@ impl Inside<'_> {
         }
         let mut buf = vec![0; LONGEST_ORDER];
         for slot in 0..ACTORS {
-            self.shared.actor(slot).pid.store(0, Ordering::Release);
+            let state = self.shared.actor(slot);
+            state.pid.store(0, Ordering::Release);
+            state.ready.store(false, Ordering::Release);
             // What an actor did not live to take.
             while receive::<Command>(self.sockets[slot], &mut buf, false)?.is_some() {}
         }
@@ -135,10 +137,12 @@ impl Inside<'_> {
             CHILDREN.iter().try_for_each(|slot| self.spawn(*slot))?;
         }
         count_signals(self.shared, slot);
+        self.shared.actor(slot).ready.store(true, Ordering::Release);
         self.act(slot)
     }
 
-    /// Makes all actors, in the same order in every world: process ids depend on it.
+    /// Makes all actors, in the same order in every world, since process ids depend on it, and waits until they are what others
+    /// may ask about.
     fn spawn_all(&self) -> Result<()> {
         for slot in (0..ACTORS).filter(|slot| !CHILDREN.contains(slot)) {
             self.spawn(slot)?;
@@ -146,6 +150,10 @@ impl Inside<'_> {
             while slot == PARENT && !CHILDREN.iter().all(made) {
                 std::thread::yield_now();
             }
+        }
+        let ready = |slot| self.shared.actor(slot).ready.load(Ordering::Acquire);
+        while !(0..ACTORS).all(ready) {
+            std::thread::yield_now();
         }
         Ok(())
     }

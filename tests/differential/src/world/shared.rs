@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Memory that the driver shares with the processes of a world: what goes on where no message can tell.
 
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -15,6 +15,8 @@ const SIGNALS: usize = 65;
 pub struct ActorState {
     /// Its process id in the world; 0 where it has none.
     pub pid: AtomicI32,
+    /// Whether it is what it is to be: in its session, with its priority and its user.
+    pub ready: AtomicBool,
     /// The number of the last command that it took.
     pub started: AtomicU32,
     /// The number of the last command that it answered.
