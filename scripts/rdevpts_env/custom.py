@@ -66,7 +66,7 @@ class Custom(Tree):
     def _configure(self, log: Path) -> None:
         wanted = self.path / "wanted.config"
         wanted.write_text("".join(f"CONFIG_{name}={value}\n" for name, value in self._settings.items()), encoding="utf-8")
-        self._make(f"KCONFIG_ALLCONFIG='{wanted}' allnoconfig", log)
+        self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"], log)
         lines = (self.path / ".config").read_text(encoding="utf-8").splitlines()
         have = dict(line.removeprefix("CONFIG_").split("=", 1) for line in lines if line.startswith("CONFIG_"))
         missing = [name for name, value in self._settings.items() if have.get(name, "n") != value]
@@ -92,7 +92,7 @@ class Custom(Tree):
             self._allow_sanitizer()
         with self._root.entry.in_use():
             self._configure(log)
-            self._make(f"{self.arch.target} modules_prepare", log)
+            self._make([self.arch.target, "modules_prepare"], log)
         # A kernel without modules of its own has no list of what it exports, but for that of the whole.
         if not (self.path / "Module.symvers").exists():
             shutil.copy(self.path / "vmlinux.symvers", self.path / "Module.symvers")

@@ -7,7 +7,6 @@ compiler's version, not on paths. The tree is made at its final place, because i
 """
 
 import os
-import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,8 @@ from .progress import Step, run_logged
 from .root import Root, environment
 
 _VERSION = 1
+# How a source is unpacked and prepared; the Debian package has it, too.
+_RECIPE = paths.REPO / "scripts" / "rust-metadata"
 
 # Parts of the source that no build of a module reads (anchored at the top of the tree): they are most of it.
 _LEFT_OUT = (
@@ -61,32 +62,24 @@ class Tree:
         self.source = self.entry.path / "source"
         self.path = self.entry.path / "build"
 
-    def _run(self, what: str, script: str, log: Path, detail=None, readable: Sequence[Path] = ()) -> None:
-        command = self._root.command(["bash", "-o", "pipefail", "-ec", script], [self.entry.path], readable)
+    def _run(self, what: str, argv: Sequence[str], log: Path, detail=None, readable: Sequence[Path] = ()) -> None:
+        command = self._root.command(argv, [self.entry.path], [paths.REPO, *readable])
         status, tail = run_logged(command, log, detail, env=environment())
         if status:
             raise Fail(f"{what}: {explain(tail) or f'failed, see {log}'}")
 
     def _unpack(self) -> None:
-        top = f"linux-source-{self._kernel.choice.series}"
-        deb = self._kernel.deb(top)
-        left_out = " ".join(f"--exclude='{top}/{pattern}'" for pattern in self.left_out)
+        deb = self._kernel.deb(f"linux-source-{self._kernel.choice.series}")
         with Step(f"source of {self._kernel.choice.release}"):
-            self._run("unpacking the kernel's source", f"""
-                rm -rf '{self.source}'
-                mkdir '{self.source}'
-                dpkg-deb --fsys-tarfile '{deb}' | tar -xO ./usr/src/{top}.tar.xz | xz -T0 -dc |
-                    tar -x -C '{self.source}' --no-same-owner --strip-components=1 --anchored {left_out}
-                test -f '{self.source}/rust/Makefile'
-            """, paths.logs() / "source.log", readable=[self._kernel.debs])
+            self._run("unpacking the kernel's source", [str(_RECIPE), "unpack", str(deb), str(self.source), *self.left_out],
+                      paths.logs() / "source.log", readable=[self._kernel.debs])
 
     def variables(self) -> list[str]:
         """What every `make` against this tree must be told."""
         return [f"CC={self._kernel.compiler}"]
 
-    def _make(self, targets: str, log: Path) -> None:
-        jobs = os.cpu_count() or 1
-        make = f"make -C '{self.source}' O='{self.path}' -j{jobs} {shlex.join(self.variables())}"
+    def _watched(self, argv: Sequence[str], log: Path) -> None:
+        """Run what makes the tree, with what it is at on the screen."""
         with Step(self.title) as step:
 
             def detail(line: str) -> None:
@@ -94,7 +87,11 @@ class Tree:
                 if line.startswith("  ") and len(words) >= 2:
                     step.detail = f"({words[0]} {words[-1].removeprefix(str(self.path) + '/')})"
 
-            self._run(f"preparing the {self.title}", f"{make} {targets}", log, detail)
+            self._run(f"preparing the {self.title}", argv, log, detail)
+
+    def _make(self, targets: Sequence[str], log: Path) -> None:
+        jobs = os.cpu_count() or 1
+        self._watched(["make", "-C", str(self.source), f"O={self.path}", f"-j{jobs}", *self.variables(), *targets], log)
 
 
 class Kdir(Tree):
@@ -118,7 +115,7 @@ class Kdir(Tree):
         self.path.mkdir(exist_ok=True)
         shutil.copy(self._kernel.config, self.path / ".config")
         log = paths.logs() / "kdir.log"
-        self._make("olddefconfig prepare modules_prepare", log)
+        self._watched([str(_RECIPE), "prepare", str(self.source), str(self.path), *self.variables()], log)
         release = (self.path / "include/config/kernel.release").read_text(encoding="utf-8").strip()
         if release != self._kernel.choice.release:
             raise Fail(f"the KDIR came out as {release}, not {self._kernel.choice.release}: see {log}")
