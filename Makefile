@@ -7,6 +7,10 @@
 
 KDIR ?=
 DESTDIR ?=
+PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
+LIBEXECDIR ?= $(PREFIX)/libexec
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 environment := scripts/rdevpts-env
 release = $(shell cat '$(KDIR)/include/config/kernel.release' 2>/dev/null)
@@ -21,8 +25,8 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all install modules clippy fmt fmt-check rust-analyzer racypts onepty
-.PHONY: setup update kdir demo test test-debug matrix coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
+.PHONY: all install install-module install-files uninstall modules clippy fmt fmt-check rust-analyzer racypts onepty
+.PHONY: setup update kdir deb demo test test-debug matrix coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
 
 all: modules
 
@@ -70,14 +74,30 @@ modules racypts onepty clippy fmt fmt-check rust-analyzer:
 
 endif
 
-install: install_release := $(or $(if $(KDIR),$(release)),$(shell uname -r))
-install: module = build/$(install_release)/rdevpts.ko
-install:
+install: install-module install-files
+
+install-module uninstall: install_release := $(or $(if $(KDIR),$(release)),$(shell uname -r))
+install-module: module = build/$(install_release)/rdevpts.ko
+install-module:
 	@test -f '$(module)' || { echo "error: $(module) is not built: make kdir, then make" >&2; false; }
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir demo test test-debug matrix coverage differential fuzz soak conformance bench htmldocs shell:
+# All but the module; the Debian package has these files from here, too.
+install-files:
+	install -D -m 644 Documentation/man/rdevpts.4 '$(DESTDIR)$(MANDIR)/man4/rdevpts.4'
+	install -D boot/dev-pts '$(DESTDIR)$(LIBEXECDIR)/rdevpts/dev-pts'
+	install -d '$(DESTDIR)$(UNITDIR)'
+	sed 's,/usr/libexec/,$(LIBEXECDIR)/,' boot/rdevpts.service >'$(DESTDIR)$(UNITDIR)/rdevpts.service'
+	chmod 644 '$(DESTDIR)$(UNITDIR)/rdevpts.service'
+
+uninstall:
+	rm -f '$(DESTDIR)$(MANDIR)/man4/rdevpts.4' '$(DESTDIR)$(UNITDIR)/rdevpts.service' \
+		'$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
+	rm -rf '$(DESTDIR)$(LIBEXECDIR)/rdevpts'
+	$(if $(DESTDIR),,depmod '$(install_release)')
+
+setup update kdir deb demo test test-debug matrix coverage differential fuzz soak conformance bench htmldocs shell:
 	@$(environment) $@
 
 clean:
@@ -108,7 +128,9 @@ help:
 	@echo '                       the kernel of the tests; KDIR=<tree> for any build tree with Rust metadata'
 	@echo '  make kdir            prepare a KDIR for the Debian kernel that runs here [KERNEL=release]'
 	@echo '  make onepty          a small driver on the same layers, samples/onepty'
-	@echo '  make install         install the module built for the running kernel, or for that of KDIR= [DESTDIR=]'
+	@echo '  make install         install the module built for the running kernel, or for that of KDIR=, its manual page and'
+	@echo '                       the unit for systemd [PREFIX=/usr/local DESTDIR=]; make uninstall removes them'
+	@echo '  make deb             the Debian package, which DKMS builds it from for every kernel: build/deb'
 	@echo
 	@echo 'For those who change it:'
 	@echo '  make clippy          lints, as errors'

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import (accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, lint, matrix, paths, setup, soak,
-               testing)
+from . import (accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, lint, matrix, package,
+               paths, setup, soak, testing)
 from .build import Builder
 from .conformance import run
 from .fail import Fail
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add("setup", _setup, "make the Debian root, fetch a kernel, prepare its KDIR").set_defaults(fresh=False)
     add("update", _setup, "the same, but look at the archive again and choose anew").set_defaults(fresh=True)
     add("kdir", _kdir, "prepare a KDIR for the running Debian kernel")
+    add("deb", lambda _args: package.run(), "the Debian package, in build/deb")
     add("demo", lambda _args: demo.run(), "the race of 2018 and rdevpts under the same load")
     command = add("test-debug", lambda args: debug.run(args.jobs, args.kernels.split()), "tests on kernels with checkers")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")

@@ -97,6 +97,8 @@ class Root:
             "--mode=root",
             "--format=directory",
             f"--include={','.join(self._packages)}",
+            # What is not whole is made again.
+            "--dpkgopt=force-unsafe-io",
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
