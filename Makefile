@@ -26,7 +26,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all install install-module install-files uninstall modules clippy fmt fmt-check rust-analyzer racypts onepty
-.PHONY: setup update kdir deb demo test test-debug matrix coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
+.PHONY: setup update kdir deb demo test test-package test-debug matrix coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
 
 all: modules
 
@@ -97,7 +97,7 @@ uninstall:
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)/rdevpts'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
-setup update kdir deb demo test test-debug matrix coverage differential fuzz soak conformance bench htmldocs shell:
+setup update kdir deb demo test test-package test-debug matrix coverage differential fuzz soak conformance bench htmldocs shell:
 	@$(environment) $@
 
 clean:
@@ -112,6 +112,7 @@ help:
 	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
 	@echo '  make test-debug      the tests that are for kernels with checkers: KASAN, lockdep, KCSAN [JOBS= KERNELS=]'
 	@echo '  make matrix          the suite on stock kernels of other series, flavours and suites [KERNELS=pattern KEEP=1]'
+	@echo '  make test-package    the Debian package on a Debian of its own that boots with it; as root, most of an hour'
 	@echo '  make coverage        which lines of src/ the jobs in the virtual machine execute [JOBS=pattern]'
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from . import (accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, lint, matrix, package,
-               paths, setup, soak, testing)
+               package_test, paths, setup, soak, testing)
 from .build import Builder
 from .conformance import run
 from .fail import Fail
@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("matrix", lambda args: matrix.run(args.kernels, args.keep), "the suite on stock kernels of several suites")
     command.add_argument("--kernels", default=os.environ.get("KERNELS") or "*", help="only those whose names fit; or by name")
     command.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")), help="keep what was made for it")
+    add("test-package", lambda _args: package_test.run(), "the Debian package, from its installation to its removal")
     command = add("coverage", lambda args: coverage.run(args.jobs), "which lines of src/ the VM jobs execute")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")
     add("differential", lambda _args: differential.run(), "the long run of the differential tester")

@@ -32,6 +32,8 @@ class Machine(Guest):
     """What the guest has as its root: none is that of the tool chain, where /usr and /etc cannot be written."""
     image: Path | None = None
     """Another kernel than the stock one; it has no modules but those in the share."""
+    system: Path | None = None
+    """A Debian that boots by its own means, with modules for `image`, as the guest's root. What the guest writes stays."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,9 +48,9 @@ class Machine(Guest):
         kernel = self.setup.kernel
         view, share, sockets = Path("/vm/root"), Path("/vm/share"), "/run"
         # Where the host is too busy to let a timer tick in time, the kernel would take the timer for broken, and panic.
-        append = f"no_timer_check console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 oops=panic loglevel=5 {self.append} "
+        append = f"no_timer_check console=ttyS0 root=root rootfstype=virtiofs panic=-1 oops=panic loglevel=5 {self.append} "
         append += "panic_on_warn=1 " if self.fatal else ""
-        append += 'init=/bin/sh -- -c "mount -t virtiofs share /rdevpts && exec /rdevpts/init"'
+        append += "rw" if self.system else 'ro init=/bin/sh -- -c "mount -t virtiofs share /rdevpts && exec /rdevpts/init"'
         if self.icount:
             accel = ["-accel", "tcg,thread=single", "-icount", "shift=0", "-cpu", "max"]
         elif self.accel == "kvm":
@@ -68,9 +70,10 @@ class Machine(Guest):
         ]
         # virtiofsd acts as the guest's users; in a namespace of one id those are all this user, but it wants the right.
         capabilities = ["--cap-add", "ALL"] if host.rootless() else []
+        root = self.system or (self.root or self.setup.tools).path
         binds = [
             *capabilities,
-            "--ro-bind", str((self.root or self.setup.tools).path), str(view),
+            "--bind" if self.system else "--ro-bind", str(root), str(view),
             *(() if self.image else ("--ro-bind", str(kernel.modules), str(view / "usr/lib/modules"))),
             "--bind", str(self.share), str(share),
             *(word for source, name in self._shown for word in ("--ro-bind", str(source), str(share / name))),
@@ -80,9 +83,9 @@ class Machine(Guest):
         daemon = "/usr/libexec/virtiofsd --sandbox=none --log-level=error --cache=always --rlimit-nofile=0"
         # The root is bound read-only already; virtiofsd's own --readonly saves the guest from asking. An overlay cannot show
         # the modules' directory if it is announced as a mount.
-        whole = "--no-announce-submounts" if self.root else ""
+        how = "" if self.system else "--readonly --no-announce-submounts" if self.root else "--readonly"
         script = f"""
-            {daemon} --readonly {whole} --socket-path={sockets}/root --shared-dir={view} &
+            {daemon} {how} --socket-path={sockets}/root --shared-dir={view} &
             {daemon} --socket-path={sockets}/share --shared-dir={share} &
             until [ -S {sockets}/root ] && [ -S {sockets}/share ]; do sleep 0.02; done
             exec "$@"
