@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is not code: the pages and the manual are made without a warning, every file has a licence. In a Debian root of its own."""
+"""What is not code: the pages, the manual and the Debian package are made without a warning, every file has a licence. In a Debian
+root of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import paths
+from . import package, paths
 from .fail import Fail, explain
 from .progress import Step, run_logged
 from .root import environment
@@ -56,6 +57,10 @@ def check(ready: Setup, tally: Tally) -> None:
             tally.bad(name, explain(tail) or f"{argv[0]} ended with {status}")
         else:
             tally.good(name)
+    try:
+        tally.good(f"Debian package, without a word of lintian's: {package.build().name}")
+    except Fail as fail:
+        tally.bad("Debian package", str(fail))
 
 
 def htmldocs() -> int:
