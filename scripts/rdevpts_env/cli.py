@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import (accel, bench, cache, coverage, debug, demo, differential, editor, flavours, fuzz, lint, matrix, package,
+from . import (accel, bench, cache, coverage, debug, decode, demo, differential, editor, flavours, fuzz, lint, matrix, package,
                package_test, paths, setup, soak, testing)
 from .build import Builder
 from .conformance import run
@@ -69,6 +69,10 @@ def _vm(args) -> int:
     machine = platform.machine(args.name, ready.guest if args.root else None, cpus=args.cpus, memory=args.memory,
                                timeout=args.timeout, fatal=not args.not_fatal, append=args.append,
                                env={"FSTYPE": args.fstype})
+    if args.gdb:
+        if not isinstance(machine, Machine):
+            raise Fail("User Mode Linux is a process of this machine, and needs no --gdb: gdb -p")
+        machine.gdb = args.gdb
     if args.kernel != "stock":
         machine.put(platform.supplies()["rdevpts.ko"], "rdevpts.ko")
     for item in args.put:
@@ -78,6 +82,14 @@ def _vm(args) -> int:
     outcome = machine.run(on_line=lambda line: print(line, flush=True))
     print(f"# {outcome}, {outcome.seconds:.1f} s; kernel log {outcome.console}", file=sys.stderr)
     return 0 if outcome.ok else 1
+
+
+def _decode(args) -> int:
+    builder = Builder(setup.demo_setup())
+    module = Path(args.module) if args.module else builder.products / "rdevpts.ko"
+    if not module.is_file():
+        raise Fail(f"{module} is not there: make, or name the module that the log is of")
+    return decode.run(builder, Path(args.log), module)
 
 
 def _forget(_args) -> int:
@@ -124,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("targets", nargs="+")
     command = add("run", _run, "run a command (or a shell) in the Debian root, in the sources")
     command.add_argument("command", nargs=argparse.REMAINDER)
+    command = add("decode", _decode, "print a kernel log with the module's addresses as lines of its source")
+    command.add_argument("log", help="what the kernel said: build/logs/NAME.console, or any other log")
+    command.add_argument("module", nargs="?", help="the rdevpts.ko that it is of, below the sources (default: that of the tests)")
     command = add("vm", _vm, "boot a kernel and run a shell script in it")
     command.add_argument("-t", "--timeout", type=float, default=120, help="seconds after which it is killed")
     command.add_argument("-c", "--cpus", type=int, default=2)
@@ -133,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--kernel", default="stock", choices=["stock", *flavours.FLAVOURS], help="another than the stock kernel")
     command.add_argument("--fstype", default="devpts", choices=["devpts", "rdevpts", "none"], help="what is on /dev/pts")
     command.add_argument("--root", choices=["guest"], help="another Debian root than that of the tool chain")
+    command.add_argument("--gdb", type=int, default=0, metavar="PORT", help="let gdb stop it and look into it, from this port of "
+                         "this machine (not on User Mode Linux)")
     command.add_argument("--not-fatal", action="store_true", help="let the kernel live on after a WARN")
     command.add_argument("--put", action="append", default=[], metavar="FILE[=NAME]", help="put a file into /rdevpts")
     command.add_argument("script", help="what to run; /rdevpts is the share, /rdevpts/out comes back")

@@ -34,6 +34,8 @@ class Machine(Guest):
     """Another kernel than the stock one; it has no modules but those in the share."""
     system: Path | None = None
     """A Debian that boots by its own means, with modules for `image`, as the guest's root. What the guest writes stays."""
+    gdb: int = 0
+    """A port of this machine where QEMU waits for gdb, and addresses are the same in every boot; none is 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +52,7 @@ class Machine(Guest):
         # Where the host is too busy to let a timer tick in time, the kernel would take the timer for broken, and panic.
         append = f"no_timer_check console=ttyS0 root=root rootfstype=virtiofs panic=-1 oops=panic loglevel=5 {self.append} "
         append += "panic_on_warn=1 " if self.fatal else ""
+        append += "nokaslr " if self.gdb else ""
         append += "rw" if self.system else 'ro init=/bin/sh -- -c "mount -t virtiofs share /rdevpts && exec /rdevpts/init"'
         if self.icount:
             accel = ["-accel", "tcg,thread=single", "-icount", "shift=0", "-cpu", "max"]
@@ -61,6 +64,7 @@ class Machine(Guest):
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", *accel,
             "-smp", str(self.cpus), "-m", str(self.memory),
             "-object", f"memory-backend-memfd,id=mem,size={self.memory}M,share=on", "-machine", "pc,memory-backend=mem",
+            *(["-gdb", f"tcp:127.0.0.1:{self.gdb}"] if self.gdb else []),
             "-kernel", "/vm/vmlinuz", "-append", append, "-serial", "chardev:console",
             "-chardev", f"stdio,id=console,signal={'off' if interactive else 'on'}",
             "-chardev", f"socket,id=root,path={sockets}/root", "-device", "vhost-user-fs-pci,chardev=root,tag=root",
