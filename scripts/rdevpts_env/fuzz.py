@@ -43,7 +43,8 @@ def _system_calls(tally: Tally, platform: Platform, seconds: int, seed: str) -> 
 
 
 def run() -> int:
-    """Half the time for the model, a quarter for each kernel. SECONDS and SEED in the environment say how long in all, and from where: `clock` if not given."""
+    """Half the time for the model, a quarter for each kernel. SECONDS and SEED in the environment say how long in all, and from
+    where: `clock` if not given."""
     wanted = os.environ.get("SECONDS") or str(SECONDS)
     seed = os.environ.get("SEED") or "clock"
     if not wanted.isdigit() or not (seed.isdigit() or seed == "clock"):

@@ -58,7 +58,7 @@ def check(ready: Setup, tally: Tally) -> None:
         else:
             tally.good(name)
     try:
-        tally.good(f"Debian package, without a word of lintian's: {package.build().name}")
+        tally.good(f"Debian package, without a word of lintian's: {package.build(ready.packaging).name}")
     except Fail as fail:
         tally.bad("Debian package", str(fail))
 

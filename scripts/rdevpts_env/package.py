@@ -40,9 +40,8 @@ def _unpack(tree: Path) -> None:
         shutil.copy2(paths.REPO / name, target)
 
 
-def build() -> Path:
+def build(root: Packaging) -> Path:
     """Build source and binary package, and check both; the binary one is returned."""
-    root = Packaging(Apt(TRIXIE))
     root.require()
     remove_tree(RESULT)
     tree = RESULT / f"rdevpts-{version()}"
@@ -67,5 +66,5 @@ def build() -> Path:
 def run() -> int:
     """Build it, and say where it is."""
     host.ensure_packages()
-    say(f"ready: {build().relative_to(paths.REPO)}")
+    say(f"ready: {build(Packaging(Apt(TRIXIE))).relative_to(paths.REPO)}")
     return 0

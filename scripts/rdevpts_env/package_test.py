@@ -162,7 +162,7 @@ def run() -> int:
     host.need_space(paths.REPO, _GIGABYTES, "a Debian to try the package on")
     tally = Tally()
     ready = setup.demo_setup()
-    deb = package.build()
+    deb = package.build(ready.packaging)
     tally.good(f"build of {deb.name}, without a complaint of lintian")
     fresh = Fresh(Apt(kernel.TRIXIE))
     fresh.require()
