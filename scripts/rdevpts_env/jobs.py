@@ -20,6 +20,7 @@ Every boot is a fresh machine, and any oops or WARN kills it.
 import fnmatch
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +56,14 @@ class Job:
 
     def on_rdevpts(self) -> "Job":
         """The same without its boots on C devpts, which may be all."""
-        types = [fstype for fstype in self.list("fstype", "rdevpts") if fstype != "devpts"]
+        return self._on(lambda fstype: fstype != "devpts")
+
+    def on_devpts(self) -> "Job":
+        """The same with its boots on C devpts alone, if there is one."""
+        return self._on(lambda fstype: fstype == "devpts")
+
+    def _on(self, fits: Callable[[str], bool]) -> "Job":
+        types = [fstype for fstype in self.list("fstype", "rdevpts") if fits(fstype)]
         return replace(self, wants=self.wants | {"fstype": " ".join(types)})
 
 
@@ -126,7 +134,7 @@ def run(job: Job, builder: Builder, platform: Platform, tally: Tally) -> None:
             continue
         trouble = None if outcome.ok else f"{outcome} (output {shown(log)}, kernel log {shown(outcome.console)})"
         reader.end(trouble)
-        platform.judge(name, fstype, outcome, tally)
+        platform.hear(name, job.name, fstype, outcome)
 
 
 def shown(path: Path) -> str:

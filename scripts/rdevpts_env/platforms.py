@@ -36,8 +36,8 @@ class Platform(Protocol):
         """One boot. `root`: what the guest has as its root, if not that of the tool chain; the options are those of
         `Guest`."""
 
-    def judge(self, name: str, fstype: str, outcome: Outcome, tally: Tally) -> None:
-        """What the kernel says without dying of it, when the job `name` is over."""
+    def hear(self, name: str, job: str, fstype: str, outcome: Outcome) -> None:
+        """Take what the kernel said without dying of it, when a boot of `job`, called `name` in results, is over."""
 
 
 def _programs(builder: Builder) -> dict[str, Path]:
@@ -74,7 +74,7 @@ class Stock:
         """One boot."""
         return Machine(label, setup=self._builder.setup, accel=self._accel, root=root, **options)
 
-    def judge(self, name: str, fstype: str, outcome: Outcome, tally: Tally) -> None:
+    def hear(self, name: str, job: str, fstype: str, outcome: Outcome) -> None:
         """It dies of everything."""
 
 
@@ -114,7 +114,16 @@ class Checked:
         env = options.pop("env", {}) | {"RELEASE": self._kernel.title}
         return Machine(label, setup=setup, accel=accel.choose(setup), image=self._kernel.image, fatal=fatal, env=env, **options)
 
-    def judge(self, name: str, fstype: str, outcome: Outcome, tally: Tally) -> None:
+    def hear(self, name: str, job: str, fstype: str, outcome: Outcome) -> None:
         """Races."""
         if self._races:
-            self._races.judge(name, fstype, outcome.console, tally)
+            self._races.hear(name, job, fstype, outcome.console)
+
+    def open(self) -> set[str]:
+        """The jobs that are to run on devpts again, before there is a verdict."""
+        return self._races.open() if self._races else set()
+
+    def verdict(self, tally: Tally) -> None:
+        """What counts of all that was heard."""
+        if self._races:
+            self._races.verdict(tally)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """What KCSAN reports: two accesses to the same memory, one of them a write, that no lock and no marking keeps apart.
 
-The stock kernel has many such, so that its reports do not kill it here; which of them count is decided from the log, when the job
-is over. One counts if a function of the module is on the stack of either access. What is left out then is a race of which both
-accesses are in the kernel's own functions, and which is there on C devpts as well: it was seen there by an earlier job of the
-same run, or tests/vm/races.toml has it with a reason.
+The stock kernel has many such, so that its reports do not kill it here; which of them count is decided from the log, when the
+jobs are over. One counts if a function of the module is on the stack of either access. What is left out then is a race of which both
+accesses are in the kernel's own functions, and which is there on C devpts as well: it was seen there by a job of the same
+run, or tests/vm/races.toml has it with a reason. Which accesses are watched is chance: where a race would count that devpts has
+not shown, the job that met it runs there again, before that is said.
 """
 
 import os
@@ -93,36 +94,52 @@ def known(path: Path = KNOWN) -> dict[tuple[str, ...], str]:
     return found
 
 
+@dataclass
+class _Heard:
+    """What one job reported."""
+
+    name: str
+    job: str
+    console: Path
+    reports: list[Report]
+
+
 class Judge:
     """What counts, over the jobs of one run."""
 
     def __init__(self, known: dict[tuple[str, ...], str]) -> None:
         self._known = known
         self._on_devpts: set[tuple[str, ...]] = set()
+        self._heard: list[_Heard] = []
 
-    def sort(self, fstype: str, reports: list[Report]) -> tuple[list[Report], Counter[str]]:
-        """Those that count, and how often each of the others was reported."""
-        counting, others = [], Counter()
+    def hear(self, name: str, job: str, fstype: str, console: Path) -> None:
+        """Take what a boot of `job`, called `name` in results, left in its log."""
+        with open(console, encoding="utf-8") as lines:
+            reports = read(lines)
         if fstype == "devpts":
             self._on_devpts.update(report.functions for report in reports)
-        for report in reports:
-            where = report.functions
-            if report.ours and not (report.elsewhere and (where in self._known or where in self._on_devpts)):
-                counting.append(report)
-            else:
-                others[" / ".join(where)] += 1
-        return counting, others
+        self._heard.append(_Heard(name, job, console, reports))
 
-    def judge(self, name: str, fstype: str, console: Path, tally: Tally) -> None:
-        """Tell what the log of a job has."""
-        with open(console, encoding="utf-8") as lines:
-            counting, others = self.sort(fstype, read(lines))
-        for where in dict.fromkeys(report.functions for report in counting):
-            same = [report for report in counting if report.functions == where]
-            tally.bad(f"{name}: {same[0].title}", f"{len(same)} times; see {os.path.relpath(console, paths.REPO)}")
-            for line in same[0].lines:
-                tally.note(f"    # {line}")
-        if not counting:
-            tally.good(f"{name}: no race")
-        for where, count in others.most_common():
-            tally.note(f"#     {count} times, of the kernel's own: {where}")
+    def _counts(self, report: Report) -> bool:
+        where = report.functions
+        return report.ours and not (report.elsewhere and (where in self._known or where in self._on_devpts))
+
+    def open(self) -> set[str]:
+        """The jobs with races that count only because devpts has not shown them: once more on devpts, they may be seen there."""
+        return {heard.job for heard in self._heard
+                if any(report.elsewhere and report.stacks and self._counts(report) for report in heard.reports)}
+
+    def verdict(self, tally: Tally) -> None:
+        """Tell what each job reported, and whether that counts."""
+        for heard in self._heard:
+            counting = [report for report in heard.reports if self._counts(report)]
+            others = Counter(" / ".join(report.functions) for report in heard.reports if not self._counts(report))
+            for where in dict.fromkeys(report.functions for report in counting):
+                same = [report for report in counting if report.functions == where]
+                tally.bad(f"{heard.name}: {same[0].title}", f"{len(same)} times; see {os.path.relpath(heard.console, paths.REPO)}")
+                for line in same[0].lines:
+                    tally.note(f"    # {line}")
+            if not counting:
+                tally.good(f"{heard.name}: no race")
+            for where, count in others.most_common():
+                tally.note(f"#     {count} times, of the kernel's own: {where}")

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which of KCSAN's reports count."""
 
+import contextlib
+import io
 import tempfile
 import unittest
 from pathlib import Path
 
 from rdevpts_env.fail import Fail
 from rdevpts_env.races import Judge, known, read
+from rdevpts_env.tally import Tally
 
 _N_TTY = ("n_tty_poll", "n_tty_receive_buf_common")
 
@@ -26,11 +29,26 @@ def console(*stacks: tuple[str, ...], caller: str = "T7") -> list[str]:
     return [f"  19.02  [   18.{number:06}][{caller:>5}] {line}\n" for number, line in enumerate(lines)]
 
 
-def counting(judge: Judge, fstype: str, *stacks: tuple[str, ...]) -> bool:
-    """Whether this race, in a job on that file system, is one that counts."""
-    found, others = judge.sort(fstype, read(console(*stacks)))
-    assert len(found) + others.total() == 1
-    return bool(found)
+class Run:
+    """The jobs of a run, one report each."""
+
+    def __init__(self, known: dict[tuple[str, ...], str] | None = None) -> None:
+        self.judge = Judge(known or {})
+
+    def job(self, fstype: str, *stacks: tuple[str, ...], name: str = "a job", lines: int | None = None) -> "Run":
+        """A job on that file system, in which there was this race."""
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".console") as log:
+            log.writelines(console(*stacks)[:lines])
+            log.flush()
+            self.judge.hear(f"{name} on {fstype}", name, fstype, Path(log.name))
+        return self
+
+    def counting(self) -> list[str]:
+        """The jobs with one that counts."""
+        tally = Tally(quiet=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.judge.verdict(tally)
+        return [failure.partition(":")[0] for failure in tally.failures]
 
 
 class Reading(unittest.TestCase):
@@ -70,29 +88,38 @@ class Judging(unittest.TestCase):
     """Whose a race is."""
 
     def test_the_kernels(self):
-        self.assertFalse(counting(Judge({}), "rdevpts", ("a", "vfs_read"), ("b",)))
+        self.assertFalse(Run().job("rdevpts", ("a", "vfs_read"), ("b",)).counting())
 
     def test_ours(self):
-        self.assertTrue(counting(Judge({}), "rdevpts", ("a [rdevpts]",), ("a [rdevpts]",)))
-        self.assertTrue(counting(Judge({}), "rdevpts", ("a [rdevpts]",), ("b",)))
-        self.assertTrue(counting(Judge({}), "rdevpts", ("a [rdevpts]",)))
-        found, _ = Judge({}).sort("rdevpts", read(console(("a [rdevpts]",), ("b",))[:3]))
-        self.assertEqual(len(found), 1)
+        for stacks in ((("a [rdevpts]",), ("a [rdevpts]",)), (("a [rdevpts]",), ("b",)), (("a [rdevpts]",),)):
+            self.assertTrue(Run().job("rdevpts", *stacks).counting())
+        self.assertTrue(Run().job("rdevpts", ("a [rdevpts]",), ("b",), lines=3).counting())
 
     def test_in_a_call_of_ours(self):
         stacks = (("n_tty_receive_buf_common", "feed [rdevpts]"), ("n_tty_poll", "vfs_poll"))
-        self.assertTrue(counting(Judge({}), "rdevpts", *stacks))
-        self.assertFalse(counting(Judge({_N_TTY: "a reason"}), "rdevpts", *stacks))
+        self.assertTrue(Run().job("rdevpts", *stacks).counting())
+        self.assertFalse(Run({_N_TTY: "a reason"}).job("rdevpts", *stacks).counting())
 
     def test_seen_on_devpts(self):
-        judge = Judge({})
-        self.assertFalse(counting(judge, "devpts", ("n_tty_receive_buf_common", "flush_to_ldisc"), ("n_tty_poll",)))
-        self.assertFalse(counting(judge, "rdevpts", ("n_tty_receive_buf_common", "feed [rdevpts]"), ("n_tty_poll",)))
-        self.assertTrue(counting(judge, "rdevpts", ("n_tty_receive_buf_common", "feed [rdevpts]"), ("n_tty_read",)))
+        ours = ("n_tty_receive_buf_common", "feed [rdevpts]"), ("n_tty_poll",)
+        devpts = ("n_tty_receive_buf_common", "flush_to_ldisc"), ("n_tty_poll",)
+        self.assertFalse(Run().job("devpts", *devpts).job("rdevpts", *ours).counting())
+        self.assertFalse(Run().job("rdevpts", *ours).job("devpts", *devpts).counting())
+        other = ("n_tty_receive_buf_common", "feed [rdevpts]"), ("n_tty_read",)
+        self.assertEqual(Run().job("devpts", *devpts).job("rdevpts", *other).counting(), ["a job on rdevpts"])
 
     def test_nothing_excuses_an_access_of_ours(self):
-        judge = Judge({("a [rdevpts]", "b"): "a reason"})
-        self.assertTrue(counting(judge, "rdevpts", ("a [rdevpts]",), ("b",)))
+        run = Run({("a [rdevpts]", "b"): "a reason"}).job("devpts", ("a [rdevpts]",), ("b",)).job("rdevpts", ("a [rdevpts]",), ("b",))
+        self.assertIn("a job on rdevpts", run.counting())
+
+    def test_what_may_yet_be_seen_on_devpts(self):
+        stacks = ("n_tty_receive_buf_common", "feed [rdevpts]"), ("n_tty_poll",)
+        run = Run().job("rdevpts", ("a", "vfs_read"), ("b",), name="kernels").job("rdevpts", *stacks, name="calls")
+        run.job("rdevpts", ("a [rdevpts]",), ("b",), name="ours").job("rdevpts", ("a [rdevpts]",), ("b",), name="short", lines=3)
+        self.assertEqual(run.judge.open(), {"calls"})
+        run.job("devpts", ("n_tty_receive_buf_common", "flush_to_ldisc"), ("n_tty_poll",), name="calls")
+        self.assertEqual(run.judge.open(), set())
+        self.assertEqual(run.counting(), ["ours on rdevpts", "short on rdevpts"])
 
 
 class Known(unittest.TestCase):
