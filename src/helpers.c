@@ -12,6 +12,7 @@
 #include <linux/lockdep.h>
 #include <linux/namei.h>
 #include <linux/poll.h>
+#include <linux/spinlock.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
@@ -186,6 +187,29 @@ int rdevpts_raw_smp_processor_id(void);
 int rdevpts_raw_smp_processor_id(void)
 {
 	return raw_smp_processor_id();
+}
+
+/* For kernels whose own crate has no such lock: src/bindings/compat.rs */
+
+unsigned long rdevpts_spin_lock_irqsave(spinlock_t *lock);
+unsigned long rdevpts_spin_lock_irqsave(spinlock_t *lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(lock, flags);
+	return flags;
+}
+
+bool rdevpts_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+bool rdevpts_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags)
+{
+	return spin_trylock_irqsave(lock, *flags);
+}
+
+void rdevpts_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+void rdevpts_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
+{
+	spin_unlock_irqrestore(lock, flags);
 }
 
 /* The VFS: src/vfs */

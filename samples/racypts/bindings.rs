@@ -24,6 +24,7 @@ mod raw {
         clippy::ptr_as_ptr,
         clippy::ref_as_ptr
     )]
+    #![cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]
 
     pub(crate) use kernel::bindings::*;
     use kernel::ffi;

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod compat;
 mod fops;
 mod racy;
 
@@ -28,6 +29,7 @@ mod raw {
         unsafe_op_in_unsafe_fn,
         unused_imports
     )]
+    #![cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]
 
     pub(crate) use kernel::bindings::*;
     use kernel::ffi;

@@ -6,19 +6,18 @@
 //! it is read 64 bytes at a time. Here a writer puts it where the reader takes it from.
 
 use super::{memory::Memory, read_lock::ReadLock};
-use crate::model::{
-    channel::{Channel as Model, Column, Consumed},
-    lines,
-    ring::{Ring, Span, Spans},
+use crate::{
+    bindings::compat::{new_spinlock_irq, SpinLockIrq},
+    model::{
+        channel::{Channel as Model, Column, Consumed},
+        lines,
+        ring::{Ring, Span, Spans},
+    },
 };
 use core::mem;
 use kernel::{
-    new_spinlock_irq,
     prelude::*,
-    sync::{
-        atomic::{ordering::Relaxed, Atomic},
-        SpinLockIrq,
-    },
+    sync::atomic::{ordering::Relaxed, Atomic},
     types::NotThreadSafe,
 };
 

@@ -77,7 +77,7 @@ fn driver(lines: u32) -> Result<Unregistered> {
             termios: Termios::pty(),
             ops: &OPS,
         },
-        kernel::module::this_module::<crate::LocalModule>(),
+        bindings::compat::this_module::<crate::LocalModule>(),
     )
 }
 

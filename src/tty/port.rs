@@ -6,17 +6,16 @@
 //! [`include/linux/tty_flip.h`](srctree/include/linux/tty_flip.h)
 
 use super::{ldisc::Ldisc, settings::Signals, tty_struct::Tty};
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::{new_spinlock_irq, SpinLockIrq},
+};
 use core::ptr::{addr_of_mut, NonNull};
 use kernel::{
-    new_spinlock_irq,
     prelude::*,
-    sync::{
-        atomic::{
-            ordering::{Acquire, Relaxed, Release},
-            Atomic,
-        },
-        SpinLockIrq,
+    sync::atomic::{
+        ordering::{Acquire, Relaxed, Release},
+        Atomic,
     },
     types::{NotThreadSafe, Opaque},
 };

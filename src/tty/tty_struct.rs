@@ -5,17 +5,16 @@
 //! C header: [`include/linux/tty.h`](srctree/include/linux/tty.h)
 
 use super::{file::is_nonblock, process::Pgrp};
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::{smp_mb, SpinLockIrqBackend},
+};
 use core::ptr::{addr_of, addr_of_mut, NonNull};
 use kernel::{
     ffi::c_int,
     sync::{
         aref::AlwaysRefCounted,
-        barrier,
-        lock::{
-            spinlock::{SpinLockBackend, SpinLockIrqBackend},
-            Guard, Lock,
-        },
+        lock::{spinlock::SpinLockBackend, Guard, Lock},
     },
     types::{NotThreadSafe, Opaque},
 };
@@ -144,7 +143,7 @@ impl Tty {
     /// The same; who sees it by [`test_acquire`](Self::test_acquire), sees what was done before it.
     pub(crate) fn set_release(&self, flag: Flag) {
         // `set_bit()` has no order of its own.
-        barrier::smp_mb(barrier::Full);
+        smp_mb();
         self.set(flag);
     }
 
@@ -426,7 +425,7 @@ impl Ctrl<'_> {
         //
         // SAFETY: The object is live; a store of a byte.
         unsafe { addr_of_mut!((*link.as_ptr()).ctrl.pktstatus).write_volatile(0) };
-        barrier::smp_mb(barrier::Full);
+        smp_mb();
         self.set_packet(true);
     }
 

@@ -3,12 +3,11 @@
 //! `struct file_system_type` and its registration.
 
 use super::{fs_context, super_block, FileSystem};
-use crate::bindings;
+use crate::bindings::{self, compat::this_module};
 use core::{cell::UnsafeCell, mem::MaybeUninit, ptr};
 use kernel::{
     error::to_result,
     ffi::c_int,
-    module::this_module,
     new_spinlock,
     prelude::*,
     str::as_char_ptr_in_const_context,
@@ -136,13 +135,9 @@ impl<T: FileSystem> Registration<T> {
         }
         // The lock is initialised in its place, as it must not move: it is part of a static.
         //
-        // SAFETY: `BUSY` makes the place ours alone, and a static is never moved.
-        unsafe {
-            pin_init::raw_init(
-                fs_type.data.get().cast(),
-                new_spinlock!(Some(data), "FileSystemType::data"),
-            )
-        };
+        // SAFETY: `BUSY` makes the place ours alone, until `READY`; the borrow is over by then.
+        let place: &'static mut MaybeUninit<DataLock<T>> = unsafe { &mut *fs_type.data.get() };
+        let Ok(_) = place.write_pin_init(new_spinlock!(Some(data), "FileSystemType::data"));
         // INVARIANT: `data` has just been initialised.
         fs_type.state.store(READY, Release);
         // SAFETY: `fs_type` is a static with a valid `file_system_type`, and is registered once only, since it is `NEW` once.

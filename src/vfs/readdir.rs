@@ -65,7 +65,7 @@ impl Record {
         let mut this = Self::NONE;
         this.name
             .get_mut(..bytes.len())
-            .ok_or(ENAMETOOLONG)?
+            .ok_or_else(|| bindings::compat::error(bindings::ENAMETOOLONG))?
             .copy_from_slice(bytes);
         this.length = u8::try_from(bytes.len())?;
         Ok(this)
