@@ -17,8 +17,13 @@
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
 #include <linux/uio.h>
+#include <linux/utsname.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+
+#include <generated/utsrelease.h>
+
+#include "bindings/compat.h"
 
 void rdevpts_inode_lock_parent(struct inode *inode);
 void rdevpts_inode_lock_parent(struct inode *inode)
@@ -187,6 +192,32 @@ int rdevpts_raw_smp_processor_id(void);
 int rdevpts_raw_smp_processor_id(void)
 {
 	return raw_smp_processor_id();
+}
+
+/* Which kernel this is: src/bindings/release.rs */
+
+const char *rdevpts_release_built_for(void);
+const char *rdevpts_release_built_for(void)
+{
+	return UTS_RELEASE;
+}
+
+const char *rdevpts_release_running(void);
+const char *rdevpts_release_running(void)
+{
+	return init_utsname()->release;
+}
+
+bool rdevpts_series_known(void);
+bool rdevpts_series_known(void)
+{
+	return RDEVPTS_SERIES_KNOWN;
+}
+
+const char *rdevpts_series(void);
+const char *rdevpts_series(void)
+{
+	return RDEVPTS_SERIES;
 }
 
 /* For kernels whose own crate has no such lock: src/bindings/compat.rs */

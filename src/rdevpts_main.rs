@@ -45,6 +45,7 @@ struct Rdevpts {
 
 impl kernel::Module for Rdevpts {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        bindings::release::check()?;
         let names = tty::Names {
             master: c"rdevpts_master",
             slave: c"rdevpts_slave",

@@ -59,6 +59,7 @@ struct OnePty {
 
 impl kernel::Module for OnePty {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        bindings::release::check()?;
         let names = tty::Names {
             master: c"onepty_master",
             slave: c"onepty_slave",

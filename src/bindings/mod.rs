@@ -10,6 +10,7 @@
 pub(crate) mod compat;
 mod fops;
 mod racy;
+pub(crate) mod release;
 
 mod raw {
     #![allow(

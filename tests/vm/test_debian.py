@@ -26,6 +26,15 @@ class Debian(unittest.TestCase):
         known = [f"{major}.{minor}" for major in range(6, 10) for minor in range(20) if wanted.search(f"{major}.{minor}.1-amd64")]
         self.assertEqual(sorted(known), sorted(kernel.SERIES))
 
+    def test_series_of_the_module(self) -> None:
+        """The module loads on these series, and on no other."""
+        text = (paths.REPO / "src" / "bindings" / "compat.h").read_text(encoding="utf-8")
+        first, after = (tuple(map(int, re.search(rf"#define RDEVPTS_SERIES_{name}\s+KERNEL_VERSION\((\d+), (\d+), 0\)", text).groups()))
+                        for name in ("FIRST", "AFTER"))
+        known = [f"{major}.{minor}" for major in range(6, 10) for minor in range(20) if first <= (major, minor) < after]
+        self.assertEqual(sorted(known), sorted(kernel.SERIES))
+        self.assertIn(f'#define RDEVPTS_SERIES\t\t"{" and ".join(sorted(known))}"', text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The module by itself: it loads, also by the alias of its file system; it stays while it is in use; it goes.
+# The module by itself: it loads, also by the alias of its file system, but not where it was not built for; it stays while it
+# is in use; it goes.
 #
 # fstype: none
 
@@ -40,14 +41,26 @@ kept_while_open() {
 	exec 9>&-
 	[ $refused -eq 0 ] && grep -q 'in use' /tmp/said && unload
 }
+# As if it had been made to go on by `insmod -f`: in the module, what it was built for stands by itself, apart from what the
+# loader compares.
+refuses_another_release() {
+	other=0${RELEASE#?}
+	LC_ALL=C sed "s/$RELEASE\\x00/$other\\x00/" /rdevpts/rdevpts.ko >/tmp/other.ko
+	! cmp -s /rdevpts/rdevpts.ko /tmp/other.ko || return
+	! insmod /tmp/other.ko 2>/tmp/said && grep -q 'Invalid module format' /tmp/said || return
+	[ "$(dmesg | grep -c 'rdevpts: not loaded')" = 1 ] || return
+	dmesg | grep -q "rdevpts: not loaded: this is kernel $RELEASE, and it was built for $other\$" || return
+	! loaded && ! registered && ! grep rdevpts /proc/tty/drivers && load_and_unload
+}
 says_what_it_is() {
 	modinfo /rdevpts/rdevpts.ko >/tmp/info
 	grep -q '^license: *GPL' /tmp/info && grep -q '^alias: *fs-rdevpts$' /tmp/info
 }
 
-tap_plan 5
+tap_plan 6
 tap_check 'loads and unloads' load_and_unload
 tap_check 'carries its license and the alias of its file system' says_what_it_is
+tap_check 'refuses a kernel that it was not built for' refuses_another_release
 tap_check 'is loaded by mount through its alias' load_by_alias
 tap_check 'refuses to unload while mounted' kept_while_mounted
 tap_check 'refuses to unload while a pty is open' kept_while_open
