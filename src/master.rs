@@ -115,6 +115,10 @@ impl tty::Master for Master {
         &FOPS
     }
 
+    fn trial_pair() -> impl PinInit<Pair, Error> {
+        Pair::unnamed()
+    }
+
     /// `open("/dev/pts/ptmx")`: a new pty in the mount that the file is of.
     fn open_file(opening: OpeningFile<'_>) -> Result<Opened<'_, Pair>> {
         let mount =

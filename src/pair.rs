@@ -87,6 +87,15 @@ impl Pair {
         })
     }
 
+    /// A pair without an index, which no node leads to.
+    pub(crate) fn unnamed() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            slot: Slot::new()?,
+            entry <- new_mutex!(None, "Pair::entry"),
+            lease <- new_mutex!(None, "Pair::lease"),
+        })
+    }
+
     /// Makes the node of the pair, which leased `index` of `mount`, and lets it lead to `slave`. Takes the directory's lock.
     ///
     /// # Errors

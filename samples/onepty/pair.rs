@@ -42,17 +42,16 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// A terminal that nothing leads to yet.
-    pub(crate) fn new() -> Result<impl PinInit<Self, Error>> {
-        let slot = Arc::pin_init(
-            pin_init!(Slot {
-                slave <- new_spinlock!(None, "Slot::slave"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )?;
-        Ok(try_pin_init!(Self {
-            slot,
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            slot: Arc::pin_init(
+                pin_init!(Slot {
+                    slave <- new_spinlock!(None, "Slot::slave"),
+                }),
+                GFP_KERNEL_ACCOUNT,
+            )?,
             entry <- new_mutex!(None, "Pair::entry"),
-        }))
+        })
     }
 
     /// Makes the file that leads to `slave`.

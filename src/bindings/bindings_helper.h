@@ -5,6 +5,7 @@
  * bindgen_parameters.
  */
 
+#include <linux/anon_inodes.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>

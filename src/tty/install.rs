@@ -10,6 +10,7 @@ use super::{
     operations::{Master, Operations, Slave},
     pair::{set_index, Births, PtyDriver},
     port::Port,
+    trial,
     tty_struct::{Flag, Tty},
 };
 use crate::bindings;
@@ -127,8 +128,13 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         file: *mut bindings::file,
         _: c_int,
     ) -> *mut bindings::tty_struct {
+        if file.is_null() {
+            // The kernel's own opening has none.
+            return EIO.to_ptr();
+        }
         // SAFETY: The file is valid for the call, and nobody else has it yet.
-        let tty: ARef<Tty> = match S::lookup(unsafe { File::from_raw_file(file) }) {
+        let file = unsafe { File::from_raw_file(file) };
+        let tty: ARef<Tty> = match trial::slave_of(file).map_or_else(|| S::lookup(file), Ok) {
             Ok(tty) => tty,
             Err(error) => return error.to_ptr(),
         };

@@ -54,6 +54,7 @@ mod slave_file;
 mod slave_ldisc;
 mod slave_node;
 mod termios;
+mod trial;
 mod tty_struct;
 mod wait;
 mod wakeup;

@@ -253,6 +253,9 @@ pub(crate) trait Master: PtyEnd {
     /// Where the file operations of masters are kept: a static of the driver.
     fn fops() -> &'static FopsCell;
 
+    /// A pair that nothing leads to, for the [trial](super::trial) of the tty core.
+    fn trial_pair() -> impl PinInit<Self::Pair, Error>;
+
     /// A file is being opened: make a pair with [`PtyDriver::open`](super::PtyDriver::open). May sleep.
     ///
     /// # Errors

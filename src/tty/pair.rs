@@ -41,6 +41,7 @@ use super::{
     slave_file,
     slave_ldisc::SlaveLdisc,
     termios::Termios,
+    trial,
 };
 use crate::bindings;
 use core::{
@@ -110,7 +111,7 @@ impl<P> Births<P> {
     /// # Safety
     ///
     /// No other task is in here, and `creation` is on the stack of this one, for the length of the call.
-    unsafe fn attend<R>(&self, creation: *mut Creation<P>, f: impl FnOnce() -> R) -> R {
+    pub(super) unsafe fn attend<R>(&self, creation: *mut Creation<P>, f: impl FnOnce() -> R) -> R {
         // INVARIANT: The caller's promise.
         self.creation.store(creation, Relaxed);
         self.creator.store(current(), Relaxed);
@@ -151,23 +152,23 @@ impl<P> Births<P> {
 #[pin_data]
 pub(crate) struct PtyDriver<M: Master, S: Slave<Pair = M::Pair>> {
     // The drivers go first, their operations use what is below.
-    ptm: Driver,
-    nursery: Driver,
+    pub(super) ptm: Driver,
+    pub(super) nursery: Driver,
     entrance: Driver,
-    pts: Unregistered,
+    pub(super) pts: Unregistered,
     /// How many pairs there can be: `num` of the drivers.
     lines: u32,
-    core: CoreFops,
-    slave_fops: &'static bindings::file_operations,
+    pub(super) core: CoreFops,
+    pub(super) slave_fops: &'static bindings::file_operations,
     /// Of this, `tty_open()` reads `i_rdev`, the masters' device number, and nothing else.
     device: KBox<MaybeUninit<bindings::inode>>,
     /// The same for the entrance.
     slave_device: KBox<MaybeUninit<bindings::inode>>,
-    births: Births<M::Pair>,
-    slave_ldisc: bindings::tty_ldisc_ops,
+    pub(super) births: Births<M::Pair>,
+    pub(super) slave_ldisc: bindings::tty_ldisc_ops,
     /// Held as long as there is a creation under way.
     #[pin]
-    creating: Mutex<()>,
+    pub(super) creating: Mutex<()>,
     _ends: PhantomData<fn() -> (M, S)>,
 }
 
@@ -177,11 +178,12 @@ unsafe impl<M: Master, S: Slave<Pair = M::Pair>> Send for PtyDriver<M, S> {}
 unsafe impl<M: Master, S: Slave<Pair = M::Pair>> Sync for PtyDriver<M, S> {}
 
 impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
-    /// Registers the drivers, with major numbers of the kernel's choice, and fills [`Master::fops`].
+    /// Registers the drivers, with major numbers of the kernel's choice, and fills [`Master::fops`]. Then a pair of them is
+    /// [tried](super::trial).
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EBUSY` where no major number is left.
+    /// `ENOMEM`; `EBUSY` where no major number is left; `ENOEXEC` where the tty core is not as it was; `ERESTARTSYS`.
     pub(crate) fn new(names: Names, module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             creating <- new_mutex!((), "PtyDriver::creating"),
@@ -245,6 +247,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             slave_device: inode_for(entrance)?,
             _ends: PhantomData,
         })
+        .pin_chain(move |this| trial::of_core(&this, module))
     }
 
     fn slave_config(names: &Names) -> Config {
