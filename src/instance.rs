@@ -9,9 +9,8 @@ use crate::{
     bindings::{kgid_t, kuid_t, FileOps},
     master::Master,
     model::{index, limits, options::Options},
-    pair::Slot,
     slave::Slave,
-    tty::{self, PtyDriver},
+    tty::{self, PtyDriver, Slot},
     vfs::{
         sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType,
         Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,

@@ -6,16 +6,15 @@
 
 use crate::{
     bindings::{FileOps, SIGINT, SIGQUIT, SIGTSTP},
-    end,
     instance::Instance,
-    pair::{Pair, Slot},
+    pair::Pair,
     tty::{
         self,
         ioctl::{
             get_int, put_int, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCPKT, TIOCSIG,
             TIOCSPTLCK,
         },
-        End, Flag, FopsCell, Opened, OpeningFile, PtyEnd, Tty,
+        End, Flag, FopsCell, Opened, OpeningFile, PtyEnd, Slot, Tty,
     },
     vfs::{ActiveSuper, SuperBlock},
 };
@@ -46,11 +45,11 @@ impl PtyEnd for Master {
 
     fn open(end: &End<'_, Pair>) -> Result {
         end.tty().set(Flag::PtyLock);
-        end::open(end, true)
+        end.open(true)
     }
 
     fn close(end: &End<'_, Pair>) {
-        end::close(end);
+        end.close();
         end.tty().set(Flag::OtherClosed);
         // Done already, unless the open failed half way.
         end.pair().detach();
@@ -59,30 +58,6 @@ impl PtyEnd for Master {
 
     fn remove(pair: &Pair) {
         pair.release();
-    }
-
-    fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
-        end::write(end, data)
-    }
-
-    fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
-        end::put_char(end, byte)
-    }
-
-    fn flush_chars(end: &End<'_, Pair>) {
-        end.flush_chars();
-    }
-
-    fn write_room(end: &End<'_, Pair>) -> u32 {
-        end::write_room(end)
-    }
-
-    fn flush_buffer(end: &End<'_, Pair>) {
-        end::flush_buffer(end);
-    }
-
-    fn unthrottle(end: &End<'_, Pair>) {
-        end::unthrottle(end);
     }
 
     fn ioctl(end: &End<'_, Pair>, cmd: u32, arg: usize) -> Result<c_int> {

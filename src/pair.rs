@@ -15,55 +15,15 @@
 
 use crate::{
     instance::{IndexLease, Instance},
-    tty::Tty,
+    tty::{Slot, Tty},
     vfs::{ActiveSuper, Entry, Path},
 };
 use kernel::{
     fs::File,
-    new_mutex, new_spinlock,
+    new_mutex,
     prelude::*,
-    sync::{aref::ARef, Arc, Mutex, SpinLock},
+    sync::{aref::ARef, Arc, Mutex},
 };
-
-/// Where a slave's node finds its terminal, for as long as there is one.
-#[pin_data]
-pub(crate) struct Slot {
-    /// Taken under `tty_mutex` by openers, and under no lock by the rest.
-    #[pin]
-    slave: SpinLock<Option<ARef<Tty>>>,
-}
-
-impl Slot {
-    /// A slot that leads nowhere.
-    pub(crate) fn new() -> Result<Arc<Self>> {
-        Arc::pin_init(
-            pin_init!(Self {
-                slave <- new_spinlock!(None, "Slot::slave"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
-    }
-
-    /// The terminal.
-    ///
-    /// # Errors
-    ///
-    /// `EIO` where there is none (any more).
-    pub(crate) fn slave(&self) -> Result<ARef<Tty>> {
-        self.slave.lock().clone().ok_or(EIO)
-    }
-
-    /// Makes the slot lead to `slave`.
-    fn attach(&self, slave: ARef<Tty>) {
-        *self.slave.lock() = Some(slave);
-    }
-
-    /// Makes the slot lead nowhere.
-    fn detach(&self) {
-        // The reference is given up when the lock is released.
-        let _slave = self.slave.lock().take();
-    }
-}
 
 /// What the two ends of a pty share.
 #[pin_data]

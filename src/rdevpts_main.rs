@@ -7,8 +7,8 @@
 //! - `model`: limits, indices, options, as arithmetic without a kernel; it is tested on the host.
 //! - `vfs` and `tty`: safe layers over the VFS and over the tty core, which know nothing of one another nor of this driver.
 //!   What the compiler cannot check is there and in `bindings`, and nowhere else.
-//! - `instance`: one mount. `pair`: one pty, with the order in which it goes. `master`, `slave`: the two ends of it, and
-//!   `end`: what they do alike.
+//! - `instance`: one mount. `pair`: one pty, with the order in which it goes. `master`, `slave`: the two ends of it; what they
+//!   do alike is in `tty/end.rs`.
 //!
 //! `Documentation/locking.rst` has the lock order and who keeps what alive.
 
@@ -18,7 +18,6 @@
 use kernel::{prelude::*, sync::Arc};
 
 mod bindings;
-mod end;
 mod instance;
 mod master;
 mod model;

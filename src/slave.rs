@@ -6,7 +6,6 @@
 
 use crate::{
     bindings::{TIOCPKT_DOSTOP, TIOCPKT_IOCTL, TIOCPKT_NOSTOP, TIOCPKT_START, TIOCPKT_STOP},
-    end,
     instance::Instance,
     pair::Pair,
     tty::{self, End, Flag, OpeningFile, PtyEnd, Termios, Tty},
@@ -24,7 +23,7 @@ impl PtyEnd for Slave {
     fn open(end: &End<'_, Pair>) -> Result {
         let master = end.link();
         // A master is open once or not at all.
-        end::open(end, !master.test(Flag::PtyLock) && master.count() == 1)
+        end.open(!master.test(Flag::PtyLock) && master.count() == 1)
     }
 
     fn close(end: &End<'_, Pair>) {
@@ -32,35 +31,11 @@ impl PtyEnd for Slave {
         if end.tty().test(Flag::IoError) || end.tty().count() > 2 {
             return;
         }
-        end::close(end);
+        end.close();
     }
 
     fn remove(pair: &Pair) {
         pair.release();
-    }
-
-    fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
-        end::write(end, data)
-    }
-
-    fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
-        end::put_char(end, byte)
-    }
-
-    fn flush_chars(end: &End<'_, Pair>) {
-        end.flush_chars();
-    }
-
-    fn write_room(end: &End<'_, Pair>) -> u32 {
-        end::write_room(end)
-    }
-
-    fn flush_buffer(end: &End<'_, Pair>) {
-        end::flush_buffer(end);
-    }
-
-    fn unthrottle(end: &End<'_, Pair>) {
-        end::unthrottle(end);
     }
 
     /// Tells a master in packet mode whether ^S and ^Q now control output, and of any change of settings if line editing

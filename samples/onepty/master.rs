@@ -4,7 +4,6 @@
 
 use crate::{
     bindings::FileOps,
-    end,
     mount::Mount,
     pair::Pair,
     tty::{self, End, Flag, FopsCell, Opened, OpeningFile, PtyEnd},
@@ -31,11 +30,11 @@ impl PtyEnd for Master {
     type Pair = Pair;
 
     fn open(end: &End<'_, Pair>) -> Result {
-        end::open(end, true)
+        end.open(true)
     }
 
     fn close(end: &End<'_, Pair>) {
-        end::close(end);
+        end.close();
         end.tty().set(Flag::OtherClosed);
         // Done already, unless the open failed half way.
         end.pair().detach();
@@ -44,30 +43,6 @@ impl PtyEnd for Master {
 
     // A pair has nothing of the outside but its entry, which went before.
     fn remove(_pair: &Pair) {}
-
-    fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
-        end::write(end, data)
-    }
-
-    fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
-        end::put_char(end, byte)
-    }
-
-    fn flush_chars(end: &End<'_, Pair>) {
-        end.flush_chars();
-    }
-
-    fn write_room(end: &End<'_, Pair>) -> u32 {
-        end::write_room(end)
-    }
-
-    fn flush_buffer(end: &End<'_, Pair>) {
-        end::flush_buffer(end);
-    }
-
-    fn unthrottle(end: &End<'_, Pair>) {
-        end::unthrottle(end);
-    }
 }
 
 impl tty::Master for Master {

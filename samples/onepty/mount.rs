@@ -4,9 +4,8 @@
 
 use crate::{
     master::{self, Master},
-    pair::Slot,
     slave::Slave,
-    tty::{self, PtyDriver},
+    tty::{self, PtyDriver, Slot},
     vfs::{
         CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType, NewInode, Owner,
         Parameter, ParameterTable, Parameters, SuperBlock,

@@ -30,8 +30,6 @@ mod slave;
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/bindings/mod.rs"]
 mod bindings;
-#[path = "../../src/end.rs"]
-mod end;
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/model/mod.rs"]
 mod model;

@@ -4,32 +4,14 @@
 
 use crate::{
     mount::Mount,
-    tty::Tty,
+    tty::{Slot, Tty},
     vfs::{Entry, SuperBlock},
 };
 use kernel::{
-    new_mutex, new_spinlock,
+    new_mutex,
     prelude::*,
-    sync::{aref::ARef, Arc, Mutex, SpinLock},
+    sync::{aref::ARef, Arc, Mutex},
 };
-
-/// Where a slave's inode finds its terminal, for as long as there is one.
-#[pin_data]
-pub(crate) struct Slot {
-    #[pin]
-    slave: SpinLock<Option<ARef<Tty>>>,
-}
-
-impl Slot {
-    /// The terminal.
-    ///
-    /// # Errors
-    ///
-    /// `EIO` where there is none any more.
-    pub(crate) fn slave(&self) -> Result<ARef<Tty>> {
-        self.slave.lock().clone().ok_or(EIO)
-    }
-}
 
 /// One terminal.
 #[pin_data]
@@ -44,12 +26,7 @@ impl Pair {
     /// A terminal that nothing leads to yet.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            slot: Arc::pin_init(
-                pin_init!(Slot {
-                    slave <- new_spinlock!(None, "Slot::slave"),
-                }),
-                GFP_KERNEL_ACCOUNT,
-            )?,
+            slot: Slot::new()?,
             entry <- new_mutex!(None, "Pair::entry"),
         })
     }
@@ -61,7 +38,7 @@ impl Pair {
     /// `EBUSY`, `ENOMEM`.
     pub(crate) fn publish(&self, mount: &SuperBlock<Mount>, slave: ARef<Tty>) -> Result {
         // First the terminal, then the file: one may be opened as soon as it can be seen.
-        *self.slot.slave.lock() = Some(slave);
+        self.slot.attach(slave);
         let entry = Mount::new_slave(mount, self.slot.clone())?;
         *self.entry.lock() = Some(entry);
         Ok(())
@@ -79,7 +56,6 @@ impl Pair {
 
     /// Who opens the file from here on gets `EIO`, never a terminal that is on its way out.
     pub(crate) fn detach(&self) {
-        // Both are dropped when the lock is released.
-        let _slave = self.slot.slave.lock().take();
+        self.slot.detach();
     }
 }

@@ -3,7 +3,6 @@
 //! The end that programs run on.
 
 use crate::{
-    end,
     mount::Mount,
     pair::Pair,
     tty::{self, End, Flag, OpeningFile, PtyEnd, Termios, Tty},
@@ -19,7 +18,7 @@ impl PtyEnd for Slave {
     type Pair = Pair;
 
     fn open(end: &End<'_, Pair>) -> Result {
-        end::open(end, true)
+        end.open(true)
     }
 
     fn close(end: &End<'_, Pair>) {
@@ -27,34 +26,10 @@ impl PtyEnd for Slave {
         if end.tty().test(Flag::IoError) || end.tty().count() > 2 {
             return;
         }
-        end::close(end);
+        end.close();
     }
 
     fn remove(_pair: &Pair) {}
-
-    fn write(end: &End<'_, Pair>, data: &[u8]) -> usize {
-        end::write(end, data)
-    }
-
-    fn put_char(end: &End<'_, Pair>, byte: u8) -> usize {
-        end::put_char(end, byte)
-    }
-
-    fn flush_chars(end: &End<'_, Pair>) {
-        end.flush_chars();
-    }
-
-    fn write_room(end: &End<'_, Pair>) -> u32 {
-        end::write_room(end)
-    }
-
-    fn flush_buffer(end: &End<'_, Pair>) {
-        end::flush_buffer(end);
-    }
-
-    fn unthrottle(end: &End<'_, Pair>) {
-        end::unthrottle(end);
-    }
 
     /// A pty has no wire, on which bytes could be shorter or have a parity.
     fn set_termios(_end: &End<'_, Pair>, _old: &Termios, new: &mut Termios) {

@@ -3,7 +3,7 @@
 //! Input on its way from a master to its slave's line discipline: at once by whoever writes it, where the C driver has a
 //! kworker do it; what there is no room for waits in the port's flip buffer, as there.
 
-use super::{ldisc::Ldisc, operations::End};
+use super::{end::End, ldisc::Ldisc};
 
 /// How much is looked at, and delivered, at a time: what `N_TTY` has room for.
 const WINDOW: usize = 4096;

@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{driver::Driver, ends::Ends, operations::master_end, tty_struct::Tty};
+use super::{driver::Driver, end::master_end, ends::Ends, tty_struct::Tty};
 use crate::bindings;
 use core::{
     marker::PhantomData,

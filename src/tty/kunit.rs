@@ -7,11 +7,12 @@
 use super::{
     channel::{Channel, Reader},
     driver::{Config, Unregistered},
+    end::End,
     file::{Opened, OpeningFile},
     ldisc,
     master_file::FopsCell,
     memory::Memory,
-    operations::{End, Master, PtyEnd, Slave},
+    operations::{Master, PtyEnd, Slave},
     pair::{Names, PtyDriver},
     port::Port,
     read_lock::ReadLock,
@@ -110,28 +111,6 @@ impl PtyEnd for Plain {
     fn close(_: &End<'_, ()>) {}
 
     fn remove(_: &()) {}
-
-    fn write(end: &End<'_, ()>, data: &[u8]) -> usize {
-        end.send(data)
-    }
-
-    fn put_char(end: &End<'_, ()>, byte: u8) -> usize {
-        end.put_char(byte)
-    }
-
-    fn flush_chars(end: &End<'_, ()>) {
-        end.flush_chars();
-    }
-
-    fn write_room(end: &End<'_, ()>) -> u32 {
-        end.send_room()
-    }
-
-    fn flush_buffer(end: &End<'_, ()>) {
-        end.discard_sent();
-    }
-
-    fn unthrottle(_: &End<'_, ()>) {}
 }
 
 impl Master for Plain {

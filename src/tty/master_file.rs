@@ -10,12 +10,13 @@
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c)
 
 use super::{
+    end::master_end,
     file::{CoreFops, OpeningFile},
     iter::{Destination, Source},
     ldisc::Ldisc,
     master_ldisc::MasterLdisc,
     master_read, master_write,
-    operations::{master_end, Master},
+    operations::Master,
     tty_struct::Flag,
 };
 use crate::bindings::{self, FileOps};

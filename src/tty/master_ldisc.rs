@@ -9,8 +9,9 @@
 //! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
 use super::{
+    end::End,
     master_write,
-    operations::{End, Master},
+    operations::Master,
     tty_struct::{Flag, Tty},
 };
 use crate::{

@@ -9,9 +9,9 @@
 
 use super::{
     channel::Reader,
+    end::End,
     file::is_nonblock,
     iter::Destination,
-    operations::End,
     tty_struct::Flag,
     wait::{signal_pending, Waiter},
 };

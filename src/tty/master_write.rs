@@ -6,9 +6,9 @@
 //! [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c)
 
 use super::{
+    end::End,
     feed,
     iter::Source,
-    operations::End,
     tty_struct::Flag,
     wait::{signal_pending, Waiter},
 };

@@ -30,6 +30,7 @@
 
 mod channel;
 mod driver;
+mod end;
 mod ends;
 mod feed;
 mod file;
@@ -53,16 +54,19 @@ mod settings;
 mod slave_file;
 mod slave_ldisc;
 mod slave_node;
+mod slot;
 mod termios;
 mod trial;
 mod tty_struct;
 mod wait;
 mod wakeup;
 
+pub(crate) use end::End;
 pub(crate) use file::{Opened, OpeningFile};
 pub(crate) use master_file::FopsCell;
-pub(crate) use operations::{End, Master, PtyEnd, Slave};
+pub(crate) use operations::{Master, PtyEnd, Slave};
 pub(crate) use pair::{Names, PtyDriver};
 pub(crate) use slave_node::slave_fops;
+pub(crate) use slot::Slot;
 pub(crate) use termios::Termios;
 pub(crate) use tty_struct::{Flag, Tty};

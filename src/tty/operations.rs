@@ -5,188 +5,26 @@
 //! C header: [`include/linux/tty_driver.h`](srctree/include/linux/tty_driver.h)
 
 use super::{
-    channel::Channel,
+    end::End,
     ends::Ends,
     file::{Opened, OpeningFile},
     ldisc,
     master_file::FopsCell,
-    port::Port,
     termios::Termios,
     tty_struct::Tty,
-    wakeup::Wakeup,
 };
-use crate::{bindings, model::channel::Column};
-use core::{
-    marker::PhantomData,
-    ptr::{addr_of_mut, NonNull},
-};
+use crate::bindings;
+use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::{
     error::from_result,
     fs::File,
     prelude::*,
     seq_file::SeqFile,
-    sync::{aref::ARef, Arc, ArcBorrow},
+    sync::{aref::ARef, Arc},
     types::ForeignOwnable,
 };
 
-/// One end of a live pair, as its operations see it.
-///
-/// Live: the tty core has not released the pair, so both ends and what they share are there. The core calls the
-/// operations below only then, and releases both ends at once (`release_tty()`).
-pub(crate) struct End<'a, P> {
-    tty: &'a Tty,
-    link: &'a Tty,
-    ends: ArcBorrow<'a, Ends<P>>,
-    is_master: bool,
-}
-
-impl<'a, P: 'static> End<'a, P> {
-    /// Borrows the end that `tty` is, if it is linked to another already.
-    ///
-    /// # Safety
-    ///
-    /// `tty` must be an end that [`super::pair`] made with an `Ends<P>`, and stay unreleased for `'a`.
-    pub(super) unsafe fn from_raw(tty: *mut bindings::tty_struct, is_master: bool) -> Option<Self> {
-        // SAFETY: The tty is live by the caller's promise. `link` is written once, before any second thread can reach
-        // the tty, to an end that is released together with this one.
-        let link = NonNull::new(unsafe { (*tty).link })?;
-        // SAFETY: `driver_data` carries an `Arc<Ends<P>>` since `install`, until `cleanup`.
-        let ends = unsafe { Arc::<Ends<P>>::borrow((*tty).driver_data) };
-        Some(Self {
-            // SAFETY: As above.
-            tty: unsafe { Tty::from_raw(tty) },
-            // SAFETY: As above.
-            link: unsafe { Tty::from_raw(link.as_ptr()) },
-            ends,
-            is_master,
-        })
-    }
-
-    /// This end.
-    pub(crate) fn tty(&self) -> &'a Tty {
-        self.tty
-    }
-
-    /// The other end.
-    pub(crate) fn link(&self) -> &'a Tty {
-        self.link
-    }
-
-    /// Hangs the other end up and returns when that is complete (`vhangup(2)`).
-    ///
-    /// Takes `tty_lock()` of the other end and may sleep; the caller holds no lock that ranks after it.
-    pub(crate) fn vhangup_link(&self) {
-        // SAFETY: The other end is live, and so is its link, this end.
-        unsafe { bindings::tty_vhangup(self.link.as_ptr()) };
-    }
-
-    /// What the driver keeps for the pair.
-    pub(crate) fn pair(&self) -> &P {
-        self.ends.pair()
-    }
-
-    /// Sends `data` to the other end, as far as there is room. Returns how much. Must not sleep.
-    ///
-    /// Those who wait for it are told, unless the caller is inside of a write that tells them at its end.
-    pub(crate) fn send(&self, data: &[u8]) -> usize {
-        self.put(data, true, self.column_after(data))
-    }
-
-    /// Like [`send`](Self::send) for one byte, of which those who wait are told by [`flush_chars`](Self::flush_chars).
-    pub(crate) fn put_char(&self, byte: u8) -> usize {
-        self.put(&[byte], false, Column::Other)
-    }
-
-    /// What the line discipline puts out is not taken: it has moved its column all the same.
-    pub(crate) fn lose_column(&self) {
-        if !self.is_master {
-            self.channel().set_column(Column::Other);
-        }
-    }
-
-    /// The column of the line discipline after it has output `data`.
-    fn column_after(&self, data: &[u8]) -> Column {
-        if !self.tty.processes_output() {
-            Column::Same
-        } else if data == b"\r\n" && self.tty.only_maps_newlines() {
-            // It outputs these two together for a newline alone.
-            Column::Zero
-        } else {
-            Column::Other
-        }
-    }
-
-    fn put(&self, data: &[u8], tell: bool, column: Column) -> usize {
-        if !self.is_master {
-            if let Some((taken, wake)) = self.channel().write(data, tell, column) {
-                if wake {
-                    self.tell_master(taken);
-                }
-                return taken;
-            }
-        }
-        self.link_port().receive(data)
-    }
-
-    /// Tells those who wait for what was sent by [`put_char`](Self::put_char), or inside of a write.
-    pub(crate) fn flush_chars(&self) {
-        if !self.is_master && self.channel().flush() {
-            self.tell_master(0);
-        }
-    }
-
-    /// How much [`send`](Self::send) takes now, memory permitting.
-    pub(crate) fn send_room(&self) -> u32 {
-        if !self.is_master {
-            if let Some(room) = self.channel().write_room() {
-                return room as u32;
-            }
-        }
-        self.link_port().space_avail()
-    }
-
-    /// Drops what was sent and has not reached the other end. May sleep.
-    pub(crate) fn discard_sent(&self) {
-        if !self.is_master {
-            self.channel().flush_output();
-        }
-        self.link_port().flush();
-    }
-
-    /// On a slave: tells the readers of the master that there is output, after a write of `len` bytes.
-    pub(super) fn tell_master(&self, len: usize) {
-        self.ends
-            .wakeup()
-            .tell(self.link, len, || self.channel().len());
-    }
-
-    /// When the master's readers are woken, at either end.
-    pub(super) fn wakeup(&self) -> &Wakeup {
-        self.ends.wakeup()
-    }
-
-    /// The slave's output, at either end.
-    pub(super) fn channel(&self) -> &Channel {
-        self.ends.channel()
-    }
-
-    /// The master has another line discipline from now on: what the slave writes goes through the master's port.
-    pub(super) fn detach_channel(&self) {
-        let port = self.ends.master_port();
-        self.channel().detach(|bytes| port.receive_all(bytes));
-    }
-
-    /// Where bytes for the other end go when they must wait.
-    pub(super) fn link_port(&self) -> &Port {
-        if self.is_master {
-            self.ends.slave_port()
-        } else {
-            self.ends.master_port()
-        }
-    }
-}
-
-/// The operations of one end. Each is called with the pair live, see [`End`].
+/// The operations of one end. Each is called with the pair live, see [`End`]; what has a body here does what the C driver does.
 #[vtable]
 pub(crate) trait PtyEnd: 'static {
     /// What the driver keeps for a pair; both ends share it.
@@ -209,22 +47,34 @@ pub(crate) trait PtyEnd: 'static {
 
     /// Output: takes as many bytes of `data` as fit, and returns how many. Must not sleep; concurrent calls are
     /// possible (the line discipline's echo against a writer).
-    fn write(end: &End<'_, Self::Pair>, data: &[u8]) -> usize;
+    fn write(end: &End<'_, Self::Pair>, data: &[u8]) -> usize {
+        end.write(data)
+    }
 
     /// Output of one byte, like [`write`](Self::write); `flush_chars` comes after the last. Returns how many were taken.
-    fn put_char(end: &End<'_, Self::Pair>, byte: u8) -> usize;
+    fn put_char(end: &End<'_, Self::Pair>, byte: u8) -> usize {
+        end.put_char(byte)
+    }
 
     /// Tells those who wait for what [`put_char`](Self::put_char) put.
-    fn flush_chars(end: &End<'_, Self::Pair>);
+    fn flush_chars(end: &End<'_, Self::Pair>) {
+        end.flush_chars();
+    }
 
     /// How many bytes [`write`](Self::write) would take. Must not sleep.
-    fn write_room(end: &End<'_, Self::Pair>) -> u32;
+    fn write_room(end: &End<'_, Self::Pair>) -> u32 {
+        end.write_room()
+    }
 
     /// Drops output that the other end has not read. May sleep.
-    fn flush_buffer(end: &End<'_, Self::Pair>);
+    fn flush_buffer(end: &End<'_, Self::Pair>) {
+        end.flush_buffer();
+    }
 
     /// The line discipline has room for input again.
-    fn unthrottle(end: &End<'_, Self::Pair>);
+    fn unthrottle(end: &End<'_, Self::Pair>) {
+        end.unthrottle();
+    }
 
     /// `ioctl(2)` that the core does not know. `arg` is the user's, an address for most.
     ///
@@ -529,19 +379,5 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
         let m = unsafe { SeqFile::from_raw(m) };
         // SAFETY: The tty is open, so not released.
         unsafe { Self::with(tty, (), |end| T::show_fdinfo(end, m)) };
-    }
-}
-
-/// Borrows the end behind an open master file.
-///
-/// # Safety
-///
-/// `file` must be a file that the tty core has opened on a master that [`super::pair`] made with an `Ends<P>`, and stay
-/// open for `'a`.
-pub(super) unsafe fn master_end<'a, P: 'static>(file: *mut bindings::file) -> Option<End<'a, P>> {
-    // SAFETY: A file that the tty core opened carries a `tty_file_private`, whose tty is not released before the file.
-    unsafe {
-        let private = (*file).private_data.cast::<bindings::tty_file_private>();
-        End::from_raw((*private).tty, true)
     }
 }

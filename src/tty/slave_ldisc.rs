@@ -12,8 +12,9 @@
 
 use super::{
     channel::Echoing,
+    end::End,
     ldisc::{self, NTty},
-    operations::{End, Slave},
+    operations::Slave,
 };
 use crate::{bindings, model::lines};
 use core::{marker::PhantomData, ptr::addr_of_mut};

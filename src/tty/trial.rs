@@ -14,11 +14,12 @@
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c), [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
 use super::{
+    end::{master_end, End},
     ends::Ends,
     file::OpeningFile,
     ldisc::{self, Ldisc},
     master_ldisc::MasterLdisc,
-    operations::{master_end, End, Master, Slave},
+    operations::{Master, Slave},
     pair::{Creation, PtyDriver},
     port::Port,
     tty_struct::{Flag, Tty},

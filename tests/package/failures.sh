@@ -69,12 +69,12 @@ no_source() {
 
 does_not_compile() {
 	dkms unbuild rdevpts/"$(version)" -k "$release" || return
-	source=/usr/src/rdevpts-$(version)/src/end.rs
-	cp "$source" /tmp/end.rs
+	source=/usr/src/rdevpts-$(version)/src/pair.rs
+	cp "$source" /tmp/pair.rs
 	echo 'not Rust' >>"$source"
 	skipped "$release" 'does not compile.*/make.log' autoinstall "$release"
 	found=$?
-	cp /tmp/end.rs "$source"
+	cp /tmp/pair.rs "$source"
 	dkms autoinstall -k "$release" && return "$found"
 }
 
