@@ -9,6 +9,7 @@ use crate::{
     bindings::{kgid_t, kuid_t, FileOps},
     master::Master,
     model::{index, limits, options::Options},
+    ptys::{self, Ptys},
     slave::Slave,
     tty::{self, PtyDriver, Slot},
     vfs::{
@@ -18,13 +19,14 @@ use crate::{
 };
 use core::fmt::Write;
 use kernel::{
-    new_spinlock,
+    debugfs, new_mutex, new_spinlock,
     prelude::*,
     seq_file::SeqFile,
     str::NullTerminatedFormatter,
     sync::{
         atomic::{Atomic, Relaxed},
         Arc,
+        Mutex,
         SpinLock, //
     },
     task::Kuid,
@@ -99,6 +101,8 @@ pub(crate) struct Data {
     pub(crate) ptmx_fops: FileOps,
     /// The terminals.
     pub(crate) pty: Arc<PtyDriver<Master, Slave>>,
+    /// Where each mount has a directory, to be looked at.
+    pub(crate) debugfs: debugfs::Dir,
 }
 
 /// One mount option with its value.
@@ -137,6 +141,10 @@ pub(crate) struct Instance {
     data: Arc<Data>,
     #[pin]
     indices: Ida,
+    ptys: Arc<Ptys>,
+    /// There while the mount is.
+    #[pin]
+    debugfs: Mutex<Option<ptys::Directory>>,
 }
 
 impl FileSystem for Instance {
@@ -191,6 +199,8 @@ impl FileSystem for Instance {
             may_use_reserve: mount.may_use_reserve,
             data,
             indices <- Ida::new(),
+            ptys: Ptys::new()?,
+            debugfs <- new_mutex!(None, "Instance::debugfs"),
         })
     }
 
@@ -204,7 +214,19 @@ impl FileSystem for Instance {
             fops: Some(instance.data.ptmx_fops),
         };
         let inode = NewInode::chrdev(instance, ptmx, None)?;
-        root.start_creating(PTMX_NAME)?.make_permanent(inode)
+        root.start_creating(PTMX_NAME)?.make_permanent(inode)?;
+        let directory = ptys::directory(
+            &instance.data.debugfs,
+            instance.device(),
+            instance.ptys.clone(),
+        );
+        *instance.debugfs.lock() = directory;
+        Ok(())
+    }
+
+    fn shutdown(&self) {
+        let directory = self.debugfs.lock().take();
+        drop(directory);
     }
 
     fn reconfigure(root: &Dir<'_, Self>, mount: MountOptions) -> Result {
@@ -242,6 +264,11 @@ impl Instance {
     /// The terminals.
     pub(crate) fn pty(&self) -> &PtyDriver<Master, Slave> {
         &self.data.pty
+    }
+
+    /// The ptys, to be looked at.
+    pub(crate) fn ptys(&self) -> &Ptys {
+        &self.ptys
     }
 
     /// Makes the directory entry of the slave with `index`, which is leased: `devpts_pty_new()`.
@@ -300,6 +327,16 @@ impl IndexLease {
     /// The index, which is also the slave's minor device number and its name.
     pub(crate) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// The device that the mount is on.
+    pub(crate) fn device(&self) -> Device {
+        self.sb.device()
+    }
+
+    /// The pty of this index is not looked at any more.
+    pub(crate) fn forget_pty(&self) {
+        self.sb.ptys.remove(self.index);
     }
 }
 

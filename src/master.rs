@@ -6,8 +6,10 @@
 
 use crate::{
     bindings::{FileOps, SIGINT, SIGQUIT, SIGTSTP},
+    fdinfo,
     instance::Instance,
     pair::Pair,
+    ptys::Ptys,
     tty::{
         self,
         ioctl::{
@@ -22,7 +24,6 @@ use kernel::{
     fs::{file::FileDescriptorReservation, File},
     prelude::*,
     seq_file::SeqFile,
-    seq_print,
 };
 
 /// The master's end of a [`Pair`].
@@ -81,7 +82,7 @@ impl PtyEnd for Master {
     }
 
     fn show_fdinfo(end: &End<'_, Pair>, m: &SeqFile) {
-        seq_print!(m, "tty-index:\t{}\n", end.tty().index());
+        fdinfo::show_master(end, m);
     }
 }
 
@@ -103,7 +104,8 @@ impl tty::Master for Master {
         let index = lease.index();
         let opened = mount.pty().open(opening, index, Pair::new(slot, lease))?;
         // The node comes last, when no lock of the tty core is held. If it fails, `opened` closes the file.
-        opened.pair().publish(&mount, index, opened.slave()?)?;
+        let pty = Ptys::watch(index, opened.observer()?)?;
+        opened.pair().publish(&mount, index, opened.slave()?, pty)?;
         Ok(opened)
     }
 

@@ -15,14 +15,19 @@
 
 use crate::{
     instance::{IndexLease, Instance},
+    ptys::Watched,
     tty::{Slot, Tty},
-    vfs::{ActiveSuper, Entry, Path},
+    vfs::{ActiveSuper, Attributes, Device, Entry, Path},
 };
 use kernel::{
     fs::File,
     new_mutex,
     prelude::*,
-    sync::{aref::ARef, Arc, Mutex},
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        Arc, Mutex,
+    },
 };
 
 /// What the two ends of a pty share.
@@ -35,6 +40,8 @@ pub(crate) struct Pair {
     /// The index and, with it, the mount. Held until both ends are closed.
     #[pin]
     lease: Mutex<Option<IndexLease>>,
+    /// How often the slave was opened.
+    slaves_opened: Atomic<u64>,
 }
 
 impl Pair {
@@ -44,6 +51,7 @@ impl Pair {
             slot,
             entry <- new_mutex!(None, "Pair::entry"),
             lease <- new_mutex!(Some(lease), "Pair::lease"),
+            slaves_opened: Atomic::new(0),
         })
     }
 
@@ -53,6 +61,7 @@ impl Pair {
             slot: Slot::new()?,
             entry <- new_mutex!(None, "Pair::entry"),
             lease <- new_mutex!(None, "Pair::lease"),
+            slaves_opened: Atomic::new(0),
         })
     }
 
@@ -66,11 +75,13 @@ impl Pair {
         mount: &ActiveSuper<Instance>,
         index: u32,
         slave: ARef<Tty>,
+        pty: Watched,
     ) -> Result {
         // First the terminal, then the node: one may be opened as soon as it can be seen.
         self.slot.attach(slave);
         let entry = Instance::new_slave_entry(mount, index, self.slot.clone())?;
         *self.entry.lock() = Some(entry);
+        mount.ptys().add(pty);
         Ok(())
     }
 
@@ -82,6 +93,9 @@ impl Pair {
     /// The same, and removes the node. Takes the directory's lock, with no lock of the pair's held.
     pub(crate) fn retire(&self) {
         self.detach();
+        if let Some(lease) = &*self.lease.lock() {
+            lease.forget_pty();
+        }
         let entry = self.entry.lock().take();
         if let Some(entry) = entry {
             entry.start_removing().unlink();
@@ -100,6 +114,28 @@ impl Pair {
     ///
     /// `EIO` where it is gone; `ENOENT`, `ENODEV` where its mount cannot be found beside the file.
     pub(crate) fn path_beside(&self, ptmx: &File) -> Result<Path> {
-        self.entry.lock().as_ref().ok_or(EIO)?.path_beside(ptmx)
+        // To find it may take as long as those like who serve the file systems on the way: without the lock.
+        let place = self.entry.lock().as_ref().map(Entry::place);
+        place.ok_or(EIO)?.beside(ptmx)
+    }
+
+    /// The slave was opened.
+    pub(crate) fn count_open(&self) {
+        self.slaves_opened.fetch_add(1, Relaxed);
+    }
+
+    /// How often the slave was opened.
+    pub(crate) fn slaves_opened(&self) -> u64 {
+        self.slaves_opened.load(Relaxed)
+    }
+
+    /// Whom the node belongs to, and its permissions, if it is there.
+    pub(crate) fn attributes(&self) -> Option<Attributes> {
+        self.entry.lock().as_ref().map(Entry::attributes)
+    }
+
+    /// The device that the mount is on, if the pty has not been released.
+    pub(crate) fn device(&self) -> Option<Device> {
+        self.lease.lock().as_ref().map(IndexLease::device)
     }
 }

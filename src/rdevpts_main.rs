@@ -9,19 +9,22 @@
 //!   What the compiler cannot check is there and in `bindings`, and nowhere else.
 //! - `instance`: one mount. `pair`: one pty, with the order in which it goes. `master`, `slave`: the two ends of it; what they
 //!   do alike is in `tty/end.rs`.
+//! - `ptys`, `fdinfo`: what can be seen of all that from outside.
 //!
 //! `Documentation/locking.rst` has the lock order and who keeps what alive.
 
 #![crate_name = "rdevpts"]
 #![deny(unsafe_code)]
 
-use kernel::{prelude::*, sync::Arc};
+use kernel::{debugfs, prelude::*, sync::Arc};
 
 mod bindings;
+mod fdinfo;
 mod instance;
 mod master;
 mod model;
 mod pair;
+mod ptys;
 mod slave;
 mod tty;
 mod vfs;
@@ -57,6 +60,7 @@ impl kernel::Module for Rdevpts {
         let data = instance::Data {
             ptmx_fops: master::fops()?,
             pty: pty.clone(),
+            debugfs: debugfs::Dir::new(c"rdevpts"),
         };
         Ok(Self {
             _file_system: vfs::Registration::new(data)?,

@@ -6,12 +6,13 @@
 
 use crate::{
     bindings::{TIOCPKT_DOSTOP, TIOCPKT_IOCTL, TIOCPKT_NOSTOP, TIOCPKT_START, TIOCPKT_STOP},
+    fdinfo,
     instance::Instance,
     pair::Pair,
     tty::{self, End, Flag, OpeningFile, PtyEnd, Termios, Tty},
     vfs::{self, ActiveSuper, SuperBlock},
 };
-use kernel::{fs::File, prelude::*, sync::aref::ARef};
+use kernel::{fs::File, prelude::*, seq_file::SeqFile, sync::aref::ARef};
 
 /// The slave's end of a [`Pair`].
 pub(crate) struct Slave;
@@ -23,7 +24,9 @@ impl PtyEnd for Slave {
     fn open(end: &End<'_, Pair>) -> Result {
         let master = end.link();
         // A master is open once or not at all.
-        end.open(!master.test(Flag::PtyLock) && master.count() == 1)
+        end.open(!master.test(Flag::PtyLock) && master.count() == 1)?;
+        end.pair().count_open();
+        Ok(())
     }
 
     fn close(end: &End<'_, Pair>) {
@@ -59,6 +62,10 @@ impl PtyEnd for Slave {
             }
         }
         new.force_8bit();
+    }
+
+    fn show_fdinfo(end: &End<'_, Pair>, m: &SeqFile) {
+        fdinfo::show_slave(end, m);
     }
 
     fn stop(end: &End<'_, Pair>) {

@@ -34,6 +34,10 @@ pub struct Channel {
     at_line_start: bool,
     /// Whether a producer found less room than it wanted, and nobody has been told of room since.
     starved: bool,
+    /// How often that has become so, modulo 2^64.
+    stalls: u64,
+    /// How many bytes were ever put in, modulo 2^64.
+    produced: u64,
 }
 
 /// The line discipline's column after a piece of output.
@@ -75,6 +79,25 @@ impl Channel {
             untold: false,
             at_line_start: false,
             starved: false,
+            stalls: 0,
+            produced: 0,
+        }
+    }
+
+    /// How many bytes were ever put in, modulo 2^64; those that a flush threw away are among them.
+    pub const fn produced(&self) -> u64 {
+        self.produced
+    }
+
+    /// How often producers found too little room, modulo 2^64: once until they are told of room.
+    pub const fn stalls(&self) -> u64 {
+        self.stalls
+    }
+
+    fn set_starved(&mut self) {
+        if !self.starved {
+            self.starved = true;
+            self.stalls = self.stalls.wrapping_add(1);
         }
     }
 
@@ -121,7 +144,7 @@ impl Channel {
     pub fn write_room(&mut self) -> usize {
         let room = self.ring.room();
         if room < LEAST {
-            self.starved = true;
+            self.set_starved();
             return 0;
         }
         room
@@ -130,7 +153,7 @@ impl Channel {
     /// A producer found too little room for what it cannot part. Returns whether readers must be woken.
     #[must_use]
     pub fn starve(&mut self) -> bool {
-        self.starved = true;
+        self.set_starved();
         self.flush()
     }
 
@@ -141,9 +164,10 @@ impl Channel {
         if !spans.is_empty() {
             self.untold = true;
         }
+        self.produced = self.produced.wrapping_add(spans.len() as u64);
         let short = spans.len() < want;
         if short {
-            self.starved = true;
+            self.set_starved();
         }
         // Who is short of room waits for a reader: it must know.
         let now = short || (tell && self.batches == 0);

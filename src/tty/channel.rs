@@ -122,6 +122,18 @@ impl State {
     }
 }
 
+/// What is to be known of a [`Channel`].
+pub(super) struct Tally {
+    /// Bytes that were ever put in.
+    pub(super) produced: u64,
+    /// How often a writer found too little room.
+    pub(super) stalls: u64,
+    /// Bytes that there are.
+    pub(super) queued: usize,
+    /// Bytes of memory.
+    pub(super) memory: usize,
+}
+
 /// Output on its way from a slave to its master.
 #[pin_data]
 pub(super) struct Channel {
@@ -272,6 +284,17 @@ impl Channel {
     /// How many bytes there are to be read.
     pub(super) fn len(&self) -> usize {
         self.state.lock().model.ring().len()
+    }
+
+    /// What is to be known of it.
+    pub(super) fn tally(&self) -> Tally {
+        let state = self.state.lock();
+        Tally {
+            produced: state.model.produced(),
+            stalls: state.model.stalls(),
+            queued: state.model.ring().len(),
+            memory: state.memory.capacity(),
+        }
     }
 
     /// Sends what is written another way from now on: `next` is called with what must go there before, under the lock.

@@ -7,6 +7,7 @@
 use super::{
     channel::Channel,
     ends::Ends,
+    figures::{Figures, Observer},
     port::Port,
     tty_struct::{Flag, Tty},
     wakeup::Wakeup,
@@ -153,7 +154,33 @@ impl<'a, P: 'static> End<'a, P> {
                 return taken;
             }
         }
-        self.link_port().receive(data)
+        let taken = self.link_port().receive(data);
+        if self.is_master {
+            self.ends.count_input(taken);
+        } else {
+            self.ends.count_output(taken);
+        }
+        taken
+    }
+
+    /// On a master: it has written `len` bytes, past its operations.
+    pub(super) fn count_input(&self, len: usize) {
+        self.ends.count_input(len);
+    }
+
+    /// What is to be known of the pair.
+    pub(crate) fn figures(&self) -> Figures {
+        let (master, slave) = if self.is_master {
+            (self.tty, self.link)
+        } else {
+            (self.link, self.tty)
+        };
+        Figures::of(&self.ends, master, slave)
+    }
+
+    /// On a master: lets somebody look at the pair, released or not.
+    pub(super) fn observer(&self) -> Observer<P> {
+        Observer::new(self.ends.into(), self.tty.into(), self.link.into())
     }
 
     /// Tells those who wait for what was sent by [`put_char`](Self::put_char), or inside of a write.

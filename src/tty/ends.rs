@@ -3,7 +3,13 @@
 //! What the two ends of a pair share.
 
 use super::{channel::Channel, port::Port, wakeup::Wakeup};
-use kernel::{prelude::*, sync::Arc};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{ordering::Relaxed, Atomic},
+        Arc,
+    },
+};
 
 /// `tty_buffer_set_limit()` of each end, as the C driver has it: bytes in flight.
 const BUFFER_LIMIT: i32 = 8192;
@@ -22,6 +28,10 @@ pub(crate) struct Ends<P> {
     channel: Channel,
     #[pin]
     wakeup: Wakeup,
+    /// Bytes that the master has written.
+    input: Atomic<u64>,
+    /// Bytes that the slave has put out through the master's port, and not the channel.
+    output: Atomic<u64>,
     #[pin]
     pair: P,
 }
@@ -39,6 +49,8 @@ impl<P> Ends<P> {
                 slave_port <- Port::new(BUFFER_LIMIT),
                 channel <- Channel::new(),
                 wakeup <- Wakeup::new(),
+                input: Atomic::new(0),
+                output: Atomic::new(0),
                 pair <- pair,
             }),
             GFP_KERNEL_ACCOUNT,
@@ -63,6 +75,26 @@ impl<P> Ends<P> {
     /// When the master's readers are woken.
     pub(super) fn wakeup(&self) -> &Wakeup {
         &self.wakeup
+    }
+
+    /// The master has written `len` bytes.
+    pub(super) fn count_input(&self, len: usize) {
+        self.input.fetch_add(len as u64, Relaxed);
+    }
+
+    /// The slave has put out `len` bytes, and not through the channel.
+    pub(super) fn count_output(&self, len: usize) {
+        self.output.fetch_add(len as u64, Relaxed);
+    }
+
+    /// How many bytes the master has written.
+    pub(super) fn input(&self) -> u64 {
+        self.input.load(Relaxed)
+    }
+
+    /// How many bytes the slave has put out without the channel.
+    pub(super) fn output(&self) -> u64 {
+        self.output.load(Relaxed)
     }
 
     /// What the driver keeps for the pair.

@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{driver::Driver, end::master_end, ends::Ends, tty_struct::Tty};
+use super::{driver::Driver, end::master_end, ends::Ends, figures::Observer, tty_struct::Tty};
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -204,6 +204,17 @@ impl<'a, P: 'static> Opened<'a, P> {
         // SAFETY: The file is open by the invariant, on a master with `Ends<P>`.
         let end = unsafe { master_end::<P>(self.file) }.ok_or(EIO)?;
         Ok(ARef::from(end.link()))
+    }
+
+    /// Lets somebody look at the pair, also when the file is closed.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` as for [`slave`](Self::slave).
+    pub(crate) fn observer(&self) -> Result<Observer<P>> {
+        // SAFETY: As above.
+        let end = unsafe { master_end::<P>(self.file) }.ok_or(EIO)?;
+        Ok(end.observer())
     }
 }
 

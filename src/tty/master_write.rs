@@ -72,7 +72,9 @@ pub(super) unsafe fn write<P: 'static>(
     if !rest.is_empty() && tty.has_fasync() {
         tty.set(Flag::DoWriteWakeup);
     }
-    match (data.len().saturating_sub(rest.len()), error) {
+    let taken = data.len().saturating_sub(rest.len());
+    end.count_input(taken);
+    match (taken, error) {
         (0, Some(error)) => Err(error),
         (n, _) => Ok(n),
     }

@@ -33,6 +33,7 @@ mod driver;
 mod end;
 mod ends;
 mod feed;
+mod figures;
 mod file;
 mod install;
 pub(crate) mod ioctl;
@@ -62,6 +63,7 @@ mod wait;
 mod wakeup;
 
 pub(crate) use end::End;
+pub(crate) use figures::{Figures, Observer};
 pub(crate) use file::{Opened, OpeningFile};
 pub(crate) use master_file::FopsCell;
 pub(crate) use operations::{Master, PtyEnd, Slave};

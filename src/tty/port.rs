@@ -215,6 +215,11 @@ impl Port {
         direct.saturating_add(queued)
     }
 
+    /// How many bytes are in the flip buffer; `None` while somebody delivers them. Does not wait.
+    pub(super) fn queued(&self) -> Option<usize> {
+        self.try_lock_consumer().map(|consumer| consumer.len())
+    }
+
     /// Delivers what is in the flip buffer to `ldisc`, on this thread, unless another does. May sleep, on locks.
     pub(super) fn deliver(&self, ldisc: &Ldisc<'_>) {
         if let Some(consumer) = self.try_lock_consumer() {
@@ -411,6 +416,21 @@ impl Consumer<'_> {
             bindings::atomic_sub(1, addr_of_mut!((*port).buf.priority));
             bindings::mutex_unlock(addr_of_mut!((*port).buf.lock));
         }
+    }
+
+    /// How many bytes there are.
+    fn len(&self) -> usize {
+        let mut len = 0usize;
+        // SAFETY: Ours by the invariant: producers append to the last one alone, and `commit` says how far.
+        unsafe {
+            let mut buffer = NonNull::new((*self.port.as_ptr()).buf.head);
+            while let Some(this) = buffer {
+                let commit = Atomic::from_ptr(addr_of_mut!((*this.as_ptr()).commit)).load(Acquire);
+                len = len.saturating_add(commit.saturating_sub((*this.as_ptr()).read) as usize);
+                buffer = NonNull::new(next_of(this.as_ptr()));
+            }
+        }
+        len
     }
 
     /// Drops what is there. Does what `tty_buffer_flush(tty, NULL)` does, which is not exported.

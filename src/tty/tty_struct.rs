@@ -434,6 +434,18 @@ impl Ctrl<'_> {
         unsafe { addr_of_mut!((*self.tty.as_ptr()).ctrl.packet).write_volatile(on) };
     }
 
+    /// The number of the foreground process group in the pid namespace of the current task; 0 where there is none there.
+    pub(super) fn pgrp_nr(&self) -> i32 {
+        // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held, so that it stays what it is.
+        unsafe { bindings::pid_vnr((*self.tty.as_ptr()).ctrl.pgrp) }
+    }
+
+    /// The same for the session that the terminal controls.
+    pub(super) fn session_nr(&self) -> i32 {
+        // SAFETY: As above.
+        unsafe { bindings::pid_vnr((*self.tty.as_ptr()).ctrl.session) }
+    }
+
     /// Takes the pending packet status, a set of `TIOCPKT_*` bits.
     pub(super) fn take_pktstatus(&mut self) -> u8 {
         // SAFETY: The tty is live for our lifetime and `ctrl.lock` is held.

@@ -261,6 +261,19 @@ impl<T: FileSystem> Entry<T> {
         &self.linked.sb
     }
 
+    /// Whom the entry belongs to, as user and group of the initial user namespace, and its permission bits, now.
+    pub(crate) fn attributes(&self) -> Attributes {
+        // SAFETY: By the invariants of `Linked` the dentry stays positive. `chown(2)` and `chmod(2)` store each of these whole.
+        unsafe {
+            let inode = inode_of(self.linked.dentry);
+            Attributes {
+                uid: bindings::read_racy(&raw const (*inode).i_uid).val,
+                gid: bindings::read_racy(&raw const (*inode).i_gid).val,
+                mode: permission_bits(bindings::read_racy(&raw const (*inode).i_mode)),
+            }
+        }
+    }
+
     /// A new reference to the dentry, for who passes the pointer on.
     pub(super) fn dget(&self) -> NonNull<bindings::dentry> {
         // SAFETY: The dentry is valid by the invariants of `Linked`.
@@ -274,6 +287,16 @@ impl<T: FileSystem> Drop for Entry<T> {
         // SAFETY: `linked` is there, by the type invariants, and not used after this.
         Removing::lock(unsafe { ManuallyDrop::take(&mut self.linked) }).unlink();
     }
+}
+
+/// What [`Entry::attributes`] tells.
+pub(crate) struct Attributes {
+    /// The owner, in the initial user namespace.
+    pub(crate) uid: u32,
+    /// The group, likewise.
+    pub(crate) gid: u32,
+    /// Permission bits.
+    pub(crate) mode: u16,
 }
 
 /// An entry that is about to be removed, with its directory locked. Dropping it removes the entry and unlocks the directory.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::bindings::{self, FileOps};
 use core::{
+    fmt,
     marker::PhantomData,
     mem::{self, ManuallyDrop},
     ptr::{self, NonNull},
@@ -82,9 +83,24 @@ impl Device {
         }
     }
 
+    /// Takes a `dev_t` apart.
+    pub(super) const fn from_raw(dev: bindings::dev_t) -> Self {
+        Self {
+            major: dev >> bindings::MINORBITS,
+            minor: dev & ((1 << bindings::MINORBITS) - 1),
+        }
+    }
+
     /// `MKDEV()`.
     const fn into_raw(self) -> bindings::dev_t {
         self.major << bindings::MINORBITS | self.minor
+    }
+}
+
+/// As `mountinfo` has it.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
     }
 }
 

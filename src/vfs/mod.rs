@@ -47,9 +47,9 @@ mod super_block;
 pub(crate) mod sysctl;
 
 // The guards are there for who has to name them.
+pub(crate) use dentry::{Attributes, Dir, Entry};
 #[allow(unused_imports)]
 pub(crate) use dentry::{Creating, Removing};
-pub(crate) use dentry::{Dir, Entry};
 pub(crate) use fs_context::Context;
 pub(crate) use fs_parser::{Parameter, ParameterTable, Parameters};
 pub(crate) use fs_type::{FileSystemType, Registration};
@@ -140,6 +140,10 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
 
     /// Takes the options of a remount. Called with `s_umount` held.
     fn reconfigure(root: &Dir<'_, Self>, options: Self::Options) -> Result;
+
+    /// The last active reference is gone, and the superblock about to be taken apart: nobody may find it any more by what the
+    /// instance has told the outside. Called with `s_umount` held exclusively; may sleep.
+    fn shutdown(&self) {}
 
     /// Shows the options as in `/proc/mounts`: each with a comma before it.
     fn show_options(&self, m: &SeqFile);

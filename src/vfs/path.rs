@@ -2,7 +2,7 @@
 
 //! Paths: opening an entry through the mount that another file came from.
 
-use super::{Entry, FileSystem, SuperBlock};
+use super::{ActiveSuper, Entry, FileSystem, SuperBlock};
 use crate::bindings;
 use core::{
     mem,
@@ -127,7 +127,35 @@ impl Drop for Path {
     }
 }
 
+/// An entry to be found through a mount, for as long as it takes: whatever its owner does with it meanwhile.
+///
+/// # Invariants
+///
+/// Has a reference to `dentry`, one of `sb`.
+pub(crate) struct Place<T: FileSystem> {
+    dentry: NonNull<bindings::dentry>,
+    sb: ActiveSuper<T>,
+}
+
+impl<T: FileSystem> Drop for Place<T> {
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours to give up, by the type invariants; the superblock's is dropped after it.
+        unsafe { bindings::dput(self.dentry.as_ptr()) };
+    }
+}
+
 impl<T: FileSystem> Entry<T> {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place<T> {
+        // INVARIANT: A reference of its own.
+        Place {
+            dentry: self.dget(),
+            sb: self.super_block().into(),
+        }
+    }
+}
+
+impl<T: FileSystem> Place<T> {
     /// The entry as seen through the mount that the multiplexer `ptmx` belongs to: `devpts_mntget()` in
     /// `fs/devpts/inode.c`.
     ///
@@ -137,8 +165,10 @@ impl<T: FileSystem> Entry<T> {
     /// # Errors
     ///
     /// `ENOENT` if there is no `pts` there, `ENODEV` if that is no mount of all of the entry's superblock.
-    pub(crate) fn path_beside(&self, ptmx: &File) -> Result<Path> {
-        let sb = self.super_block();
+    ///
+    /// May wait for whoever serves the file systems on the way.
+    pub(crate) fn beside(&self, ptmx: &File) -> Result<Path> {
+        let sb = &*self.sb;
         let mut path = Path::of_file(ptmx);
         while path.is_mount_root() && path.follow_up() {}
         if !path.is_on(sb) {
@@ -147,7 +177,9 @@ impl<T: FileSystem> Entry<T> {
                 return Err(ENODEV);
             }
         }
-        path.set_dentry(self.dget());
+        // SAFETY: By the type invariants we have a reference: another becomes the path's.
+        unsafe { bindings::rdevpts_dget(self.dentry.as_ptr()) };
+        path.set_dentry(self.dentry);
         Ok(path)
     }
 }

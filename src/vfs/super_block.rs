@@ -6,7 +6,7 @@ use super::{
     dentry::Dir,
     fs_context,
     fs_type::FileSystemType,
-    inode::{self, NewInode},
+    inode::{self, Device, NewInode},
     FileSystem,
 };
 use crate::bindings;
@@ -97,6 +97,12 @@ impl<T: FileSystem> SuperBlock<T> {
         Some(unsafe { Self::from_raw(sb) })
     }
 
+    /// The number of the device that the file system is on, if only for `stat(2)`: `st_dev`.
+    pub(crate) fn device(&self) -> Device {
+        // SAFETY: By the type invariants the superblock is complete; the number does not change.
+        Device::from_raw(unsafe { (*self.as_ptr()).s_dev })
+    }
+
     /// The root directory.
     pub(crate) fn root(&self) -> Dir<'_, T> {
         // SAFETY: By the type invariants `s_root` is set, and stays for the lifetime of `self`. It is a directory.
@@ -185,6 +191,14 @@ pub(super) unsafe extern "C" fn fill_super<T: FileSystem>(
 pub(super) unsafe extern "C" fn kill_sb<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: The superblock is valid. There is no active reference, hence no `SuperBlock<T>`.
     let info = unsafe { (*sb).s_fs_info };
+    // Before the number of its device is another's.
+    //
+    // SAFETY: `fill_super` stored a `Pin<KBox<T>>` there, or did not get so far, which left null. It is dropped below.
+    if let Some(instance) =
+        NonNull::new(info).map(|info| unsafe { Pin::<KBox<T>>::borrow(info.as_ptr()) })
+    {
+        instance.get_ref().shutdown();
+    }
     // SAFETY: The superblock was made by `get_tree_nodev()`, that is with an anonymous device. It stays until the caller
     // gives up its passive reference.
     unsafe { bindings::kill_anon_super(sb) };

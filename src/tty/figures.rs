@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is to be known of a pair from outside: how much has gone through it, what waits in it, and whose it is.
+//!
+//! All of it is counted where something is locked, or written to, anyway; to look takes those locks, each for a moment, and
+//! never waits for who may be held up by user space.
+
+use super::{
+    ends::Ends,
+    tty_struct::{Flag, Tty},
+};
+use kernel::sync::{aref::ARef, Arc};
+
+/// What is to be known of a pair. Each is true at some moment of the look; not all at the same.
+pub(crate) struct Figures {
+    /// Open files of the slave.
+    pub(crate) opens: u32,
+    /// The slave's foreground process group, in the pid namespace of who looks; 0 for none there.
+    pub(crate) pgrp: i32,
+    /// The session that the slave controls, likewise.
+    pub(crate) session: i32,
+    /// Bytes that the slave has ever put out, echo included, modulo 2^64.
+    pub(crate) output: u64,
+    /// Bytes of them that the master has not read.
+    pub(crate) output_queued: usize,
+    /// How often a writer of the slave, or its echo, found too little room.
+    pub(crate) output_stalls: u64,
+    /// Bytes that the master has ever written, modulo 2^64.
+    pub(crate) input: u64,
+    /// Bytes of them that the slave's line discipline has not got; `None` while it gets some.
+    pub(crate) input_queued: Option<usize>,
+    /// Bytes of memory that output waits in.
+    pub(crate) ring: usize,
+    /// Whether the slave cannot be opened (`TIOCSPTLCK`).
+    pub(crate) locked: bool,
+    /// Whether the master is in packet mode (`TIOCPKT`).
+    pub(crate) packet: bool,
+    /// Whether the slave's output is stopped (`TCOOFF`, ^S).
+    pub(crate) stopped: bool,
+}
+
+impl Figures {
+    /// Looks at the pair that `ends` is of, with these terminals.
+    pub(super) fn of<P>(ends: &Ends<P>, master: &Tty, slave: &Tty) -> Self {
+        let channel = ends.channel().tally();
+        let through_port = ends.master_port().queued().unwrap_or(0);
+        let (pgrp, session) = {
+            let ctrl = slave.ctrl();
+            (ctrl.pgrp_nr(), ctrl.session_nr())
+        };
+        Self {
+            // The open master is one of them.
+            opens: slave.count().saturating_sub(1).max(0) as u32,
+            pgrp,
+            session,
+            output: channel.produced.wrapping_add(ends.output()),
+            output_queued: channel.queued.saturating_add(through_port),
+            output_stalls: channel.stalls,
+            input: ends.input(),
+            input_queued: ends.slave_port().queued(),
+            ring: channel.memory,
+            locked: master.test(Flag::PtyLock),
+            packet: master.packet(),
+            stopped: slave.stopped(),
+        }
+    }
+}
+
+/// Somebody who may look at a pair at any time: it keeps what is looked at, released or not.
+pub(crate) struct Observer<P> {
+    ends: Arc<Ends<P>>,
+    master: ARef<Tty>,
+    slave: ARef<Tty>,
+}
+
+impl<P> Observer<P> {
+    pub(super) fn new(ends: Arc<Ends<P>>, master: ARef<Tty>, slave: ARef<Tty>) -> Self {
+        Self {
+            ends,
+            master,
+            slave,
+        }
+    }
+
+    /// Looks at it.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures::of(&self.ends, &self.master, &self.slave)
+    }
+
+    /// What the driver keeps for the pair.
+    pub(crate) fn pair(&self) -> &P {
+        self.ends.pair()
+    }
+}
