@@ -86,7 +86,7 @@ impl Ptys {
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(index: u32, pty: Observer<Pair>) -> Result<Watched> {
-        Ok(RBTreeNode::new(index, pty, GFP_KERNEL_ACCOUNT)?)
+        RBTreeNode::new(index, pty, GFP_KERNEL_ACCOUNT)
     }
 
     /// One more. It must be removed when its master is closed: until then it keeps its terminals.

@@ -191,12 +191,10 @@ pub(super) unsafe extern "C" fn fill_super<T: FileSystem>(
 pub(super) unsafe extern "C" fn kill_sb<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: The superblock is valid. There is no active reference, hence no `SuperBlock<T>`.
     let info = unsafe { (*sb).s_fs_info };
-    // Before the number of its device is another's.
-    //
-    // SAFETY: `fill_super` stored a `Pin<KBox<T>>` there, or did not get so far, which left null. It is dropped below.
-    if let Some(instance) =
-        NonNull::new(info).map(|info| unsafe { Pin::<KBox<T>>::borrow(info.as_ptr()) })
-    {
+    if !info.is_null() {
+        // SAFETY: `fill_super` stored a `Pin<KBox<T>>` there. It is dropped below, and nobody borrows it mutably.
+        let instance = unsafe { Pin::<KBox<T>>::borrow(info) };
+        // While the number of the device is still ours.
         instance.get_ref().shutdown();
     }
     // SAFETY: The superblock was made by `get_tree_nodev()`, that is with an anonymous device. It stays until the caller

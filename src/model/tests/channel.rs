@@ -88,6 +88,30 @@ fn readers_hear_of_it_at_once_when_there_is_no_room() {
 }
 
 #[test]
+fn what_was_put_in_and_what_had_no_room_is_counted() {
+    let mut channel = channel();
+    channel.produce(CAPACITY - 1, true);
+    assert_eq!(
+        (channel.produced(), channel.stalls()),
+        (CAPACITY as u64 - 1, 0)
+    );
+    // Once, until somebody is told of room.
+    channel.produce(2, true);
+    channel.produce(1, true);
+    assert_eq!(channel.write_room(), 0);
+    assert_eq!((channel.produced(), channel.stalls()), (CAPACITY as u64, 1));
+    let all = channel.read(CAPACITY).len();
+    assert!(channel.consume(all).wake_writers);
+    channel.produce(CAPACITY, true);
+    let _ = channel.starve();
+    channel.flush_input();
+    assert_eq!(
+        (channel.produced(), channel.stalls()),
+        (2 * CAPACITY as u64, 2)
+    );
+}
+
+#[test]
 fn what_is_detached_keeps_its_bytes_in_order() {
     let mut channel = channel();
     channel.produce(CAPACITY, true);
