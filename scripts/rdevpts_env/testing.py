@@ -10,6 +10,7 @@ from . import accel, jobs, lint, paths, setup
 from .build import Builder
 from .conformance import run as conformance
 from .fail import Fail, explain
+from .kernel import SERIES
 from .platforms import Checked, Stock
 from .tally import Tally, TapReader
 
@@ -134,6 +135,8 @@ def run(pattern: str) -> int:
     beside = [partial(jobs.run, job, builder, stock, tally) for job in chosen if job.number("cpus", 2) == 1]
     if checked and ready.root is not ready.tools:
         tally.skip("kernel with checkers", "it is made with the compilers of the tests' own kernel")
+    elif checked and ready.kernel.choice.series != SERIES[0]:
+        tally.skip("kernel with checkers", f"its configuration is one of {SERIES[0]}")
     elif checked:
         beside.append(partial(_checked, builder, checked, tally))
     setup.at_once(*beside)
