@@ -94,6 +94,8 @@ pub struct Target {
     pub write_chunk: usize,
     /// Whether a master takes `RWF_NOWAIT`.
     pub nowait: bool,
+    /// Whether fdinfo and debugfs have figures of ptys.
+    pub figures: bool,
 }
 
 impl Target {
@@ -105,6 +107,7 @@ impl Target {
             driver: "pty",
             write_chunk: 2048,
             nowait: false,
+            figures: false,
         }
     }
 
@@ -116,6 +119,7 @@ impl Target {
             driver: "rdevpts",
             write_chunk: 65536,
             nowait: true,
+            figures: true,
         }
     }
 

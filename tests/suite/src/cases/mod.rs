@@ -5,10 +5,12 @@ mod blocking;
 mod canonical;
 mod compat;
 mod controlling_tty;
+mod counters;
 mod crowds;
 mod cves;
 mod directory;
 mod eof_drain;
+mod fdinfo;
 mod file_calls;
 mod file_flags;
 mod flow_control;
@@ -82,6 +84,8 @@ const THEMES: &[&[Case]] = &[
     hangup::CASES,
     names::CASES,
     foreign_node::CASES,
+    fdinfo::CASES,
+    counters::CASES,
     times::CASES,
     winsize::CASES,
     signals::CASES,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What names a terminal: /proc, the C library, fdinfo, and the drivers' list.
+//! What names a terminal: /proc, the C library, and the drivers' list.
 
 use std::ffi::CStr;
 use std::fs;
@@ -20,8 +20,6 @@ use crate::fixture::{io, pair, Fs, Pty, SLAVE_MAJOR};
 
 cases! { "names":
     drivers_list => "/proc/tty/drivers has the slave driver at /dev/pts with 2^20 minors, and a master driver",
-    fdinfo_of_master => "fdinfo of a master has the line tty-index and inode 2",
-    fdinfo_of_slave => "fdinfo of a slave has its inode, and no tty-index",
     tty_nr => "field tty_nr of /proc/PID/stat is the slave's device number, tpgid the foreground group",
     tty_nr_beyond_255 => "tty_nr and TIOCGDEV encode minor numbers beyond 255",
     tiocgdev => "TIOCGDEV on both ends is the slave's device number",
@@ -43,34 +41,6 @@ fn drivers_list(ctx: &Ctx) -> Outcome {
     let master = ctx.target.driver_line("master")?;
     check_eq!("pty:master", master[4], "master driver");
     check!(slave[2] != master[2], "both drivers have one major number");
-    Ok(())
-}
-
-fn fdinfo(fd: &OwnedFd) -> Result<String> {
-    fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).context("fdinfo")
-}
-
-fn fdinfo_of_master(ctx: &Ctx) -> Outcome {
-    let fs = Fs::new(ctx)?;
-    for index in 0..3 {
-        let pty = Pty::locked(&fs)?;
-        let text = fdinfo(&pty.master)?;
-        check!(
-            text.lines().any(|l| l == format!("tty-index:\t{index}")),
-            "fdinfo:\n{text}"
-        );
-        check!(text.lines().any(|l| l == "ino:\t2"), "fdinfo:\n{text}");
-        check!(text.lines().any(|l| l == "pos:\t0"), "fdinfo:\n{text}");
-        std::mem::forget(pty);
-    }
-    Ok(())
-}
-
-fn fdinfo_of_slave(ctx: &Ctx) -> Outcome {
-    let (_pty, slave) = pair(ctx)?;
-    let text = fdinfo(&slave)?;
-    check!(text.lines().any(|l| l == "ino:\t3"), "fdinfo:\n{text}");
-    check!(!text.contains("tty-index"), "fdinfo:\n{text}");
     Ok(())
 }
 
