@@ -13,7 +13,7 @@ use crate::worker::{Role, Worker};
 
 /// What a round is about.
 pub struct Plan {
-    /// The directory with the mounts `a` and `b`, and `c`, where nothing is mounted.
+    /// The directory with the mounts `a` and `b`, `c`, where nothing is mounted, and debugfs on `debug`.
     pub base: String,
     /// The type of the file system.
     pub fstype: CString,

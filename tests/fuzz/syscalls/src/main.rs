@@ -80,10 +80,14 @@ fn base() -> Result<String> {
         MsFlags::empty(),
         Some("mode=755"),
     )?;
-    for name in ["a", "b", "c", "cgroup"] {
+    for name in ["a", "b", "c", "cgroup", "debug"] {
         fs::create_dir(format!("{base}/{name}"))?;
     }
     fs::write(format!("{base}/file"), "")?;
+    // Where the kernel has none, there is nothing to look at.
+    let debugfs = Some("debugfs");
+    let at = format!("{base}/debug");
+    let _ = mount(debugfs, at.as_str(), debugfs, MsFlags::empty(), none);
     Ok(base)
 }
 

@@ -18,6 +18,7 @@ pub struct Before {
     nr: u64,
     references: Option<u64>,
     limits: Vec<(String, String)>,
+    counted: usize,
 }
 
 fn number(path: &str) -> Option<u64> {
@@ -36,6 +37,7 @@ impl Before {
             nr: nr(plan)?,
             references: references(plan),
             limits: limits.into_iter().map(read).collect::<Result<_>>()?,
+            counted: counted(plan),
         })
     }
 
@@ -49,6 +51,12 @@ impl Before {
 
 fn nr(plan: &Plan) -> Result<u64> {
     number(&format!("{}/nr", plan.sysctl)).context("the number of ptys is not known")
+}
+
+/// How many mounts have a directory in debugfs.
+fn counted(plan: &Plan) -> usize {
+    let fstype = plan.fstype.to_string_lossy();
+    fs::read_dir(format!("{}/debug/{fstype}", plan.base)).map_or(0, Iterator::count)
 }
 
 /// How often the module is used, if it is one.
@@ -155,6 +163,8 @@ fn left(plan: &Plan, before: &Before) -> Result<()> {
         now == before.nr
     });
     ensure!(none, "{now} ptys are counted, not {}", before.nr);
+    let none = until(|| counted(plan) == before.counted);
+    ensure!(none, "a mount that is gone is still in debugfs");
     let mut now = None;
     let same = until(|| {
         now = references(plan);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The files of the mount as files: names, modes, attributes, listings, handles.
 
+use std::ffi::CString;
+
 use super::{sys, Call};
 use crate::worker::{What, Worker};
 
@@ -171,6 +173,14 @@ pub const CALLS: &[Call] = &[
         let (path, name) = (w.path(), attribute(w));
         sys!(SYS_removexattr, path.as_ptr(), name.as_ptr())
     }),
+    Call::new("fdinfo", 8, |w| {
+        let path = format!("/proc/self/fdinfo/{}", w.any_fd());
+        text(w, CString::new(path).unwrap_or_default())
+    }),
+    Call::new("counters", 8, |w| {
+        let path = w.counters();
+        text(w, path)
+    }),
     Call::new("name_to_handle_at", 2, handle),
     Call::new("readlink", 2, |w| {
         let path = w.path();
@@ -196,6 +206,26 @@ fn attribute(w: &mut Worker) -> &'static std::ffi::CStr {
         c"security.capability",
         c"nonsense",
     ])
+}
+
+/// Reads a file of text once, and may keep it, to be read again or by others.
+fn text(w: &mut Worker, path: CString) -> i64 {
+    let flags = libc::O_RDONLY;
+    let fd = sys!(SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0);
+    if fd < 0 {
+        return fd;
+    }
+    let len = w.of(&[1, 100, 4096, 65536]);
+    let at = w.place(len);
+    let ret = sys!(SYS_read, fd, at, len);
+    let error = nix::errno::Errno::last_raw();
+    if w.percent(20) {
+        w.keep(fd, What::Other);
+    } else {
+        sys!(SYS_close, fd);
+    }
+    nix::errno::Errno::set_raw(error);
+    ret
 }
 
 /// To a handle, and back by it.
