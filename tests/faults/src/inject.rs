@@ -11,7 +11,8 @@ use nix::mount::{mount, MsFlags};
 
 /// The file by which a thread says which of its chances to fail is taken.
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
-const DEBUGFS: &str = "/sys/kernel/debug";
+/// Where debugfs is mounted.
+pub const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Whether this kernel can fail on demand.
 pub fn is_available() -> bool {

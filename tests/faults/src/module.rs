@@ -37,7 +37,11 @@ impl Module {
                 found.push(path);
             }
         }
-        for path in ["/sys/module/rdevpts", "/proc/sys/kernel/rdevpts"] {
+        for path in [
+            "/sys/module/rdevpts",
+            "/proc/sys/kernel/rdevpts",
+            "/sys/kernel/debug/rdevpts",
+        ] {
             if Path::new(path).exists() {
                 found.push(path);
             }

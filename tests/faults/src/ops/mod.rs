@@ -5,6 +5,7 @@ mod close;
 mod control;
 mod data;
 mod directory;
+mod figures;
 mod module;
 mod mount;
 mod open;
@@ -79,6 +80,7 @@ pub fn all() -> impl Iterator<Item = &'static Operation> {
         control::OPERATIONS,
         wait::OPERATIONS,
         directory::OPERATIONS,
+        figures::OPERATIONS,
         module::UNLOADING,
     ]
     .into_iter()
