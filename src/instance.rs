@@ -9,24 +9,24 @@ use crate::{
     bindings::{kgid_t, kuid_t, FileOps},
     master::Master,
     model::{index, limits, options::Options},
-    ptys::{self, Ptys},
+    pair::Pair,
+    ptys::{Mounts, Ptys},
     slave::Slave,
-    tty::{self, PtyDriver, Slot},
+    tty::{self, Observer, PtyDriver, Slot},
     vfs::{
-        sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType,
-        Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,
+        debugfs, sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem,
+        FileSystemType, Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,
     },
 };
 use core::fmt::Write;
 use kernel::{
-    debugfs, new_mutex, new_spinlock,
+    new_spinlock,
     prelude::*,
     seq_file::SeqFile,
     str::NullTerminatedFormatter,
     sync::{
         atomic::{Atomic, Relaxed},
         Arc,
-        Mutex,
         SpinLock, //
     },
     task::Kuid,
@@ -101,8 +101,8 @@ pub(crate) struct Data {
     pub(crate) ptmx_fops: FileOps,
     /// The terminals.
     pub(crate) pty: Arc<PtyDriver<Master, Slave>>,
-    /// Where each mount has a directory, to be looked at.
-    pub(crate) debugfs: debugfs::Dir,
+    /// Where the mounts can be looked at.
+    pub(crate) mounts: debugfs::Directory<Mounts>,
 }
 
 /// One mount option with its value.
@@ -142,9 +142,9 @@ pub(crate) struct Instance {
     #[pin]
     indices: Ida,
     ptys: Arc<Ptys>,
-    /// There while the mount is.
+    /// The device that the mount is on, once it can be looked at.
     #[pin]
-    debugfs: Mutex<Option<ptys::Directory>>,
+    device: SpinLock<Option<Device>>,
 }
 
 impl FileSystem for Instance {
@@ -200,7 +200,7 @@ impl FileSystem for Instance {
             data,
             indices <- Ida::new(),
             ptys: Ptys::new()?,
-            debugfs <- new_mutex!(None, "Instance::debugfs"),
+            device <- new_spinlock!(None, "Instance::device"),
         })
     }
 
@@ -215,18 +215,18 @@ impl FileSystem for Instance {
         };
         let inode = NewInode::chrdev(instance, ptmx, None)?;
         root.start_creating(PTMX_NAME)?.make_permanent(inode)?;
-        let directory = ptys::directory(
-            &instance.data.debugfs,
-            instance.device(),
-            instance.ptys.clone(),
-        );
-        *instance.debugfs.lock() = directory;
+        let device = instance.device();
+        let mounts = instance.data.mounts.data();
+        mounts.add(device, instance.ptys.clone())?;
+        *instance.device.lock() = Some(device);
         Ok(())
     }
 
     fn shutdown(&self) {
-        let directory = self.debugfs.lock().take();
-        drop(directory);
+        let device = self.device.lock().take();
+        if let Some(device) = device {
+            self.data.mounts.data().remove(device);
+        }
     }
 
     fn reconfigure(root: &Dir<'_, Self>, mount: MountOptions) -> Result {
@@ -335,8 +335,8 @@ impl IndexLease {
     }
 
     /// The pty of this index is not looked at any more.
-    pub(crate) fn forget_pty(&self) {
-        self.sb.ptys.remove(self.index);
+    pub(crate) fn forget_pty(&self) -> Option<Observer<Pair>> {
+        self.sb.ptys.remove(self.index)
     }
 }
 

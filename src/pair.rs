@@ -93,9 +93,8 @@ impl Pair {
     /// The same, and removes the node. Takes the directory's lock, with no lock of the pair's held.
     pub(crate) fn retire(&self) {
         self.detach();
-        if let Some(lease) = &*self.lease.lock() {
-            lease.forget_pty();
-        }
+        let watched = self.lease.lock().as_ref().and_then(IndexLease::forget_pty);
+        drop(watched);
         let entry = self.entry.lock().take();
         if let Some(entry) = entry {
             entry.start_removing().unlink();

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ptys of a mount as they can be looked at, and the files in debugfs where they are.
+//! The ptys of all mounts as they can be looked at, and the files in debugfs where they are.
 //!
-//! `/sys/kernel/debug/rdevpts/MAJOR:MINOR`, of the superuser alone, has `counters`, of all ptys that the mount ever had, and
-//! `ptys`, a line for each that it has. `Documentation/inside.rst` says what is in them. Each pty counts for itself; what it
-//! counted is added to the mount's when its master is closed.
+//! `/sys/kernel/debug/rdevpts`, of the superuser alone, has `mounts`, a line for each mount with what all ptys that it ever had have
+//! counted, and `ptys`, a line for each pty that there is. `Documentation/inside.rst` says what is in them. Each pty counts for itself;
+//! what it counted is added to the mount's when its master is closed.
+//!
+//! Who opens and closes masters waits for who looks, so that is for some ptys at a time, and for nothing that user space can hold up.
 
-use crate::{pair::Pair, tty::Observer, vfs::Device};
+use crate::{
+    pair::Pair,
+    tty::{Figures, Observer},
+    vfs::{debugfs::Show, Attributes, Device},
+};
+use core::fmt;
 use kernel::{
-    debugfs::{self, Scope},
-    fmt::{self, Write},
     new_mutex,
     prelude::*,
     rbtree::{RBTree, RBTreeNode},
-    str::NullTerminatedFormatter,
+    seq_file::SeqFile,
     sync::{Arc, Mutex},
 };
+
+/// How many ptys are looked at without a break.
+const BATCH: usize = 16;
 
 /// A pty that can be looked at from when its node is there until its master is closed.
 pub(crate) type Watched = RBTreeNode<u32, Observer<Pair>>;
@@ -51,8 +59,7 @@ struct State {
 /// The ptys of a mount.
 #[pin_data]
 pub(crate) struct Ptys {
-    /// Taken with `Pair::lease` held; within it are taken `Pair::entry`, and what it takes to look at a pty. Nothing that user
-    /// space can hold up.
+    /// Taken with `Pair::lease` held; within it are taken `Pair::entry`, and what it takes to look at a pty.
     #[pin]
     state: Mutex<State>,
 }
@@ -100,97 +107,193 @@ impl Ptys {
         drop(other);
     }
 
-    /// One less, if it was there; what it has counted stays.
-    pub(crate) fn remove(&self, index: u32) {
+    /// One less, if it was there; what it has counted stays. Whoever is left with it keeps its terminals no longer than the core
+    /// does.
+    pub(crate) fn remove(&self, index: u32) -> Option<Observer<Pair>> {
         let mut state = self.state.lock();
-        let pty = state.live.remove(&index);
-        if let Some(pty) = &pty {
-            state.ptys = state.ptys.wrapping_sub(1);
-            state.gone.add(pty);
-        }
-        drop(state);
-        // Its terminals may not be there any longer than this.
-        drop(pty);
+        let pty = state.live.remove(&index)?;
+        state.ptys = state.ptys.wrapping_sub(1);
+        state.gone.add(&pty);
+        Some(pty)
     }
 
-    /// The file `counters`.
-    fn counters(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// How many there are, how many there were, and what they have counted: each pty at some moment, and once.
+    fn totals(&self) -> (u64, u64, Totals) {
+        // Those that are looked at are kept by the lock; in between, the sum of those that are gone may grow.
         let state = self.state.lock();
         let mut totals = state.gone;
         state.live.values().for_each(|pty| totals.add(pty));
-        let (ptys, opened) = (state.ptys, state.opened);
-        drop(state);
-        writeln!(f, "ptys {ptys}")?;
-        writeln!(f, "opened {opened}")?;
-        writeln!(f, "slaves_opened {}", totals.slaves_opened)?;
-        writeln!(f, "output {}", totals.output)?;
-        writeln!(f, "output_stalls {}", totals.output_stalls)?;
-        writeln!(f, "input {}", totals.input)
+        (state.ptys, state.opened, totals)
     }
 
-    /// The file `ptys`.
-    fn table(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("index uid gid mode opens pgrp session output output_queued output_stalls input input_queued ring flags\n")?;
-        let state = self.state.lock();
-        for (index, pty) in state.live.iter() {
-            // A node that is just being removed.
-            if let Some(node) = pty.pair().attributes() {
-                let figures = pty.figures();
-                write!(
-                    f,
-                    "{index} {} {} {:o} {} {} {} ",
-                    node.uid, node.gid, node.mode, figures.opens, figures.pgrp, figures.session
-                )?;
-                write!(
-                    f,
-                    "{} {} {} {} ",
-                    figures.output, figures.output_queued, figures.output_stalls, figures.input
-                )?;
-                match figures.input_queued {
-                    Some(queued) => write!(f, "{queued}")?,
-                    None => f.write_char('-')?,
-                }
-                write!(f, " {} ", figures.ring)?;
-                flags(
-                    f,
-                    [
-                        ("locked", figures.locked),
-                        ("packet", figures.packet),
-                        ("stopped", figures.stopped),
-                    ],
-                )?;
+    /// Looks at some ptys, from the one with the index `from` on.
+    fn rows(&self, from: u32) -> [Option<Row>; BATCH] {
+        let mut rows = [const { None }; BATCH];
+        let mut state = self.state.lock();
+        let mut cursor = state.live.cursor_lower_bound_mut(&from);
+        for row in &mut rows {
+            let Some(at) = cursor else {
+                break;
+            };
+            let (&index, pty) = at.current();
+            *row = Some(Row {
+                index,
+                node: pty.pair().attributes(),
+                figures: pty.figures(),
+            });
+            cursor = at.move_next();
+        }
+        rows
+    }
+}
+
+/// A line of the file `ptys`.
+struct Row {
+    index: u32,
+    node: Option<Attributes>,
+    figures: Figures,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let figures = &self.figures;
+        write!(f, "{} ", self.index)?;
+        match &self.node {
+            Some(node) => write!(f, "{} {} {:o} ", node.uid, node.gid, node.mode)?,
+            None => f.write_str("- - - ")?,
+        }
+        let (opens, pgrp, session) = (figures.opens, figures.pgrp, figures.session);
+        write!(f, "{opens} {pgrp} {session} ")?;
+        let (output, queued, stalls) =
+            (figures.output, figures.output_queued, figures.output_stalls);
+        write!(f, "{output} {queued} {stalls} {} ", figures.input)?;
+        match figures.input_queued {
+            Some(queued) => write!(f, "{queued} ")?,
+            None => f.write_str("- ")?,
+        }
+        write!(f, "{} ", figures.ring)?;
+        let mut before = "";
+        for (name, set) in [
+            ("locked", figures.locked),
+            ("packet", figures.packet),
+            ("stopped", figures.stopped),
+        ] {
+            if set {
+                f.write_str(before)?;
+                f.write_str(name)?;
+                before = ",";
             }
         }
+        f.write_str(if before.is_empty() { "-" } else { "" })
+    }
+}
+
+/// All mounts.
+#[pin_data]
+pub(crate) struct Mounts {
+    /// By the numbers of their devices. Nothing is taken within it.
+    #[pin]
+    mounts: Mutex<RBTree<Device, Arc<Ptys>>>,
+}
+
+impl Mounts {
+    /// None yet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                mounts <- new_mutex!(RBTree::new(), "Mounts::mounts"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// One more. It must be removed while the number of its device is its own.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add(&self, device: Device, ptys: Arc<Ptys>) -> Result {
+        let node = RBTreeNode::new(device, ptys, GFP_KERNEL_ACCOUNT)?;
+        let other = self.mounts.lock().insert(node);
+        drop(other);
         Ok(())
     }
-}
 
-/// Those that are set, with commas between them, or a dash; and the end of the line.
-fn flags<const N: usize>(f: &mut fmt::Formatter<'_>, flags: [(&str, bool); N]) -> fmt::Result {
-    let mut before = "";
-    for (name, _) in flags.into_iter().filter(|&(_, set)| set) {
-        f.write_str(before)?;
-        f.write_str(name)?;
-        before = ",";
+    /// One less, if it was there.
+    pub(crate) fn remove(&self, device: Device) {
+        let ptys = self.mounts.lock().remove(&device);
+        drop(ptys);
     }
-    f.write_str(if before.is_empty() { "-\n" } else { "\n" })
+
+    /// Calls `f` for each.
+    fn for_each(&self, f: impl Fn(Device, &Ptys)) {
+        let mut from = Some(Device::FIRST);
+        while let Some(at) = from {
+            let found = self.mounts.lock().cursor_lower_bound(&at).map(|cursor| {
+                let (&device, ptys) = cursor.current();
+                (device, ptys.clone())
+            });
+            from = found.and_then(|(device, ptys)| {
+                f(device, &ptys);
+                device.next()
+            });
+        }
+    }
 }
 
-/// A mount's directory in debugfs, which goes when this is dropped; that waits for who is reading.
-pub(crate) type Directory = Pin<KBox<Scope<Arc<Ptys>>>>;
+/// The file `mounts`.
+pub(crate) struct MountsFile;
 
-/// Makes the directory of the mount `device`, in `parent`. Where it cannot be made, there is none.
-pub(crate) fn directory(
-    parent: &debugfs::Dir,
-    device: Device,
-    ptys: Arc<Ptys>,
-) -> Option<Directory> {
-    let mut name = [0; "4095:1048575\0".len()];
-    write!(NullTerminatedFormatter::new(&mut name)?, "{device}").ok()?;
-    let name = CStr::from_bytes_until_nul(&name).ok()?;
-    let scope = parent.scope(ptys, name, |ptys, dir| {
-        dir.read_callback_file(c"counters", ptys, &Ptys::counters);
-        dir.read_callback_file(c"ptys", ptys, &Ptys::table);
-    });
-    KBox::pin_init(scope, GFP_KERNEL).ok()
+impl Show for MountsFile {
+    type Module = crate::LocalModule;
+    type Data = Mounts;
+
+    const NAME: &'static CStr = c"mounts";
+
+    fn show(mounts: &Mounts, m: &SeqFile) {
+        m.call_printf(format_args!(
+            "mount ptys opened slaves_opened output output_stalls input\n"
+        ));
+        mounts.for_each(|device, mount| {
+            let (ptys, opened, totals) = mount.totals();
+            m.call_printf(format_args!(
+                "{device} {ptys} {opened} {} {} {} {}\n",
+                totals.slaves_opened, totals.output, totals.output_stalls, totals.input
+            ));
+        });
+    }
+}
+
+/// The file `ptys`.
+pub(crate) struct PtysFile;
+
+impl Show for PtysFile {
+    type Module = crate::LocalModule;
+    type Data = Mounts;
+
+    const NAME: &'static CStr = c"ptys";
+
+    fn show(mounts: &Mounts, m: &SeqFile) {
+        m.call_printf(format_args!(
+            "mount index uid gid mode opens pgrp session output output_queued output_stalls input input_queued ring flags\n"
+        ));
+        mounts.for_each(|device, mount| {
+            let mut from = Some(0);
+            while let Some(at) = from {
+                let rows = mount.rows(at);
+                for row in rows.iter().flatten() {
+                    m.call_printf(format_args!("{device} {row}\n"));
+                }
+                // A batch that is not full is the last.
+                from = match rows.last() {
+                    Some(Some(row)) => row.index.checked_add(1),
+                    _ => None,
+                };
+            }
+        });
+    }
 }

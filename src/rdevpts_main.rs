@@ -16,7 +16,7 @@
 #![crate_name = "rdevpts"]
 #![deny(unsafe_code)]
 
-use kernel::{debugfs, prelude::*, sync::Arc};
+use kernel::{prelude::*, sync::Arc};
 
 mod bindings;
 mod fdinfo;
@@ -57,10 +57,13 @@ impl kernel::Module for Rdevpts {
         };
         let pty = Arc::pin_init(tty::PtyDriver::new(names, module), GFP_KERNEL)?;
         let sysctls = instance::register_sysctls()?;
+        let mounts = vfs::debugfs::Directory::new(c"rdevpts", ptys::Mounts::new()?)
+            .with::<ptys::MountsFile>()
+            .with::<ptys::PtysFile>();
         let data = instance::Data {
             ptmx_fops: master::fops()?,
             pty: pty.clone(),
-            debugfs: debugfs::Dir::new(c"rdevpts"),
+            mounts,
         };
         Ok(Self {
             _file_system: vfs::Registration::new(data)?,

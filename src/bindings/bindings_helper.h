@@ -6,12 +6,14 @@
  */
 
 #include <linux/anon_inodes.h>
+#include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/poll.h>
+#include <linux/seq_file.h>
 #include <linux/statfs.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>

@@ -293,7 +293,10 @@ impl Channel {
             produced: state.model.produced(),
             stalls: state.model.stalls(),
             queued: state.model.ring().len(),
-            memory: state.memory.capacity(),
+            memory: state
+                .memory
+                .capacity()
+                .saturating_add(state.retired.capacity()),
         }
     }
 

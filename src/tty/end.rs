@@ -7,7 +7,7 @@
 use super::{
     channel::Channel,
     ends::Ends,
-    figures::{Figures, Observer},
+    figures::{self, Figures, Observer},
     port::Port,
     tty_struct::{Flag, Tty},
     wakeup::Wakeup,
@@ -168,14 +168,14 @@ impl<'a, P: 'static> End<'a, P> {
         self.ends.count_input(len);
     }
 
-    /// What is to be known of the pair.
+    /// On a master: what is to be known of the pair.
     pub(crate) fn figures(&self) -> Figures {
-        let (master, slave) = if self.is_master {
-            (self.tty, self.link)
-        } else {
-            (self.link, self.tty)
-        };
-        Figures::of(&self.ends, master, slave)
+        Figures::of(&self.ends, self.tty, self.link)
+    }
+
+    /// Open files of the slave.
+    pub(crate) fn opens(&self) -> u32 {
+        figures::opens(if self.is_master { self.link } else { self.tty })
     }
 
     /// On a master: lets somebody look at the pair, released or not.

@@ -21,7 +21,7 @@ pub(crate) struct Figures {
     pub(crate) session: i32,
     /// Bytes that the slave has ever put out, echo included, modulo 2^64.
     pub(crate) output: u64,
-    /// Bytes of them that the master has not read.
+    /// Bytes of them that the master has not read. Of a master with another line discipline, which gets them otherwise: none.
     pub(crate) output_queued: usize,
     /// How often a writer of the slave, or its echo, found too little room.
     pub(crate) output_stalls: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Figures {
     pub(crate) input: u64,
     /// Bytes of them that the slave's line discipline has not got; `None` while it gets some.
     pub(crate) input_queued: Option<usize>,
-    /// Bytes of memory that output waits in.
+    /// Bytes of memory that output waits in, or is read from.
     pub(crate) ring: usize,
     /// Whether the slave cannot be opened (`TIOCSPTLCK`).
     pub(crate) locked: bool,
@@ -43,18 +43,16 @@ impl Figures {
     /// Looks at the pair that `ends` is of, with these terminals.
     pub(super) fn of<P>(ends: &Ends<P>, master: &Tty, slave: &Tty) -> Self {
         let channel = ends.channel().tally();
-        let through_port = ends.master_port().queued().unwrap_or(0);
         let (pgrp, session) = {
             let ctrl = slave.ctrl();
             (ctrl.pgrp_nr(), ctrl.session_nr())
         };
         Self {
-            // The open master is one of them.
-            opens: slave.count().saturating_sub(1).max(0) as u32,
+            opens: opens(slave),
             pgrp,
             session,
             output: channel.produced.wrapping_add(ends.output()),
-            output_queued: channel.queued.saturating_add(through_port),
+            output_queued: channel.queued,
             output_stalls: channel.stalls,
             input: ends.input(),
             input_queued: ends.slave_port().queued(),
@@ -64,6 +62,12 @@ impl Figures {
             stopped: slave.stopped(),
         }
     }
+}
+
+/// Open files of `slave`.
+pub(super) fn opens(slave: &Tty) -> u32 {
+    // The open master is one of them.
+    slave.count().saturating_sub(1).max(0) as u32
 }
 
 /// Somebody who may look at a pair at any time: it keeps what is looked at, released or not.

@@ -185,6 +185,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     ///
     /// `ENOMEM`; `EBUSY` where no major number is left; `ENOEXEC` where the tty core is not as it was; `ERESTARTSYS`.
     pub(crate) fn new(names: Names, module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        let before = trial::references(module);
         try_pin_init!(&this in Self {
             creating <- new_mutex!((), "PtyDriver::creating"),
             lines: names.lines,
@@ -247,7 +248,7 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
             slave_device: inode_for(entrance)?,
             _ends: PhantomData,
         })
-        .pin_chain(move |this| trial::of_core(&this, module))
+        .pin_chain(move |this| trial::of_core(&this, module, before))
     }
 
     fn slave_config(names: &Names) -> Config {

@@ -77,8 +77,15 @@ fn done<T>(result: Result<T>, otherwise: &'static str) -> Found<T> {
     })
 }
 
+/// How often `module` is referred to.
+pub(super) fn references(module: &'static ThisModule) -> c_int {
+    // SAFETY: The module is there.
+    unsafe { bindings::module_refcount(module.as_ptr()) }
+}
+
 /// Tries the tty core with `driver`, which nobody else knows yet, for `module`, which is being loaded. Sleeps, for some
-/// milliseconds.
+/// milliseconds. `before` is how often the module was referred to before the driver was registered: from then on, somebody who
+/// opens one of its numbers, in vain, has a reference for a moment.
 ///
 /// # Errors
 ///
@@ -86,8 +93,9 @@ fn done<T>(result: Result<T>, otherwise: &'static str) -> Found<T> {
 pub(super) fn of_core<M: Master, S: Slave<Pair = M::Pair>>(
     driver: &PtyDriver<M, S>,
     module: &'static ThisModule,
+    before: c_int,
 ) -> Result {
-    match run(driver, module) {
+    match run(driver, module, before) {
         Ok(()) => Ok(()),
         Err(Refusal::Error(error)) => Err(error),
         Err(Refusal::Fact(what)) => {
@@ -101,16 +109,14 @@ pub(super) fn of_core<M: Master, S: Slave<Pair = M::Pair>>(
 pub(super) fn run<M: Master, S: Slave<Pair = M::Pair>>(
     driver: &PtyDriver<M, S>,
     module: &'static ThisModule,
+    before: c_int,
 ) -> Found {
     line_discipline(&ldisc::inherit())?;
     file_operations(driver.core.0)?;
-    // SAFETY: The module is there.
-    let references = unsafe { bindings::module_refcount(module.as_ptr()) };
     let found = slave(driver, |slave, port| new_slave(driver, slave, port))
         .and_then(|()| pair(driver, |file| conversation(driver, file)));
     // The core frees a terminal in a work queue, and calls the module for it: it must still be there then, loaded or not.
-    // SAFETY: As above.
-    while unsafe { bindings::module_refcount(module.as_ptr()) } > references {
+    while references(module) > before {
         // SAFETY: This task may sleep.
         unsafe { bindings::msleep(1) };
     }

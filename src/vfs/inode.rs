@@ -63,7 +63,7 @@ impl Owner {
 }
 
 /// A device number.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Device {
     major: u32,
     minor: u32,
@@ -80,6 +80,17 @@ impl Device {
             Some(Self { major, minor })
         } else {
             None
+        }
+    }
+
+    /// The lowest number that there can be.
+    pub(crate) const FIRST: Self = Self { major: 0, minor: 0 };
+
+    /// The number after this, if there can be one.
+    pub(crate) const fn next(self) -> Option<Self> {
+        match self.into_raw().checked_add(1) {
+            Some(dev) => Some(Self::from_raw(dev)),
+            None => None,
         }
     }
 

@@ -32,6 +32,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod debugfs;
 mod dentry;
 mod fs_context;
 mod fs_parser;
