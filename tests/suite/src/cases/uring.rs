@@ -12,8 +12,9 @@ use nix::fcntl::OFlag;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
-use crate::fixture::ioctl::{self, TIOCPKT};
+use crate::fixture::ioctl::{self, TIOCINQ, TIOCPKT};
 use crate::fixture::uring::{fd, Ring};
+use crate::fixture::wait::until;
 use crate::fixture::{io, pair, raw_pair};
 
 const FLUSHWRITE: u8 = 2;
@@ -82,6 +83,10 @@ fn line_and_echo(ctx: &Ctx) -> Outcome {
     check_eq!(Ok(b"o\n".to_vec()), ring.read(&slave, 100)?, "its rest");
     io::expect(&pty.master, b"one\r\ntwo\r\nth")?;
     check_eq!(Ok(4), ring.write(&slave, b"out\n")?, "output");
+    // C devpts brings it in two pieces.
+    until("the line to come", || {
+        Ok(ioctl::get(&pty.master, TIOCINQ)? == 5)
+    })?;
     check_eq!(
         Ok(b"out\r\n".to_vec()),
         ring.read(&pty.master, 100)?,
