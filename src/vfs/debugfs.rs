@@ -57,8 +57,8 @@ impl<T: Send + Sync + 'static> Directory<T> {
         let _ = name;
         // INVARIANT: It has no files yet.
         Self {
-            // SAFETY: The name ends with a NUL.
             #[cfg(CONFIG_DEBUG_FS)]
+            // SAFETY: The name ends with a NUL.
             dentry: unsafe {
                 bindings::debugfs_create_dir(name.as_char_ptr(), core::ptr::null_mut())
             },
@@ -68,8 +68,8 @@ impl<T: Send + Sync + 'static> Directory<T> {
 
     /// Adds the file `F`. May sleep.
     pub(crate) fn with<F: Show<Data = T>>(self) -> Self {
-        // SAFETY: debugfs takes what it gave, be it an error. INVARIANT: The data is there until the file is removed.
         #[cfg(CONFIG_DEBUG_FS)]
+        // SAFETY: debugfs takes what it gave, be it an error. INVARIANT: The data is there until the file is removed.
         unsafe {
             bindings::debugfs_create_file_full(
                 F::NAME.as_char_ptr(),
