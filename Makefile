@@ -8,6 +8,7 @@
 KDIR ?=
 DESTDIR ?=
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -25,7 +26,7 @@ assertions = $(shell grep -s '^CONFIG_RUST_DEBUG_ASSERTIONS=y' '$(KDIR)/.config'
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all install install-module install-files uninstall modules clippy fmt fmt-check rust-analyzer racypts onepty
+.PHONY: all install install-module install-files install-lspts uninstall modules clippy fmt fmt-check rust-analyzer racypts onepty lspts
 .PHONY: setup update kdir deb demo test test-package test-debug matrix coverage differential fuzz soak conformance bench shell htmldocs clean distclean help
 
 all: modules
@@ -45,6 +46,13 @@ onepty:
 	@mkdir -p '$(OUT)/onepty'
 	$(call kbuild,/samples/onepty,/onepty) modules
 	@$(if $(assertions),,scripts/check-no-panic '$(OUT)/onepty/onepty.ko')
+
+# A copy, with what shells need: that a test has built it does not mean that it is wanted.
+lspts:
+	cargo build --release --locked --target-dir '$(CURDIR)/build/cargo' -p lspts
+	@mkdir -p build/lspts
+	install -s build/cargo/release/lspts build/lspts/lspts
+	@for shell in bash zsh fish; do build/lspts/lspts --completions "$$shell" >"build/lspts/$$shell" || exit; done
 
 # In a directory of their own: an object that clippy made is not the one to load.
 clippy:
@@ -69,12 +77,12 @@ rust-analyzer:
 
 else
 
-modules racypts onepty clippy fmt fmt-check rust-analyzer:
+modules racypts onepty lspts clippy fmt fmt-check rust-analyzer:
 	@$(environment) make $@
 
 endif
 
-install: install-module install-files
+install: install-module install-files $(if $(wildcard build/lspts/lspts),install-lspts)
 
 install-module uninstall: install_release := $(or $(if $(KDIR),$(release)),$(shell uname -r))
 install-module: module = build/$(install_release)/rdevpts.ko
@@ -91,9 +99,21 @@ install-files:
 	sed 's,/usr/libexec/,$(LIBEXECDIR)/,' boot/rdevpts.service >'$(DESTDIR)$(UNITDIR)/rdevpts.service'
 	chmod 644 '$(DESTDIR)$(UNITDIR)/rdevpts.service'
 
+share = $(DESTDIR)$(PREFIX)/share
+
+install-lspts:
+	@test -f build/lspts/lspts || { echo 'error: lspts is not built: make lspts' >&2; false; }
+	install -D build/lspts/lspts '$(DESTDIR)$(BINDIR)/lspts'
+	install -D -m 644 Documentation/man/lspts.1 '$(DESTDIR)$(MANDIR)/man1/lspts.1'
+	install -D -m 644 build/lspts/bash '$(share)/bash-completion/completions/lspts'
+	install -D -m 644 build/lspts/zsh '$(share)/zsh/site-functions/_lspts'
+	install -D -m 644 build/lspts/fish '$(share)/fish/vendor_completions.d/lspts.fish'
+
 uninstall:
 	rm -f '$(DESTDIR)$(MANDIR)/man4/rdevpts.4' '$(DESTDIR)$(UNITDIR)/rdevpts.service' \
-		'$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
+		'$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko' \
+		'$(DESTDIR)$(BINDIR)/lspts' '$(DESTDIR)$(MANDIR)/man1/lspts.1' '$(share)/bash-completion/completions/lspts' \
+		'$(share)/zsh/site-functions/_lspts' '$(share)/fish/vendor_completions.d/lspts.fish'
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)/rdevpts'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
@@ -129,6 +149,7 @@ help:
 	@echo '                       the kernel of the tests; KDIR=<tree> for any build tree with Rust metadata'
 	@echo '  make kdir            prepare a KDIR for the Debian kernel that runs here [KERNEL=release]'
 	@echo '  make onepty          a small driver on the same layers, samples/onepty'
+	@echo '  make lspts           the tool that lists ptys; make install then installs it, too'
 	@echo '  make install         install the module built for the running kernel, or for that of KDIR=, its manual page and'
 	@echo '                       the unit for systemd [PREFIX=/usr/local DESTDIR=]; make uninstall removes them'
 	@echo '  make deb             the Debian package, which DKMS builds it from for every kernel: build/deb'
