@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The files in debugfs of each mount: see Documentation/inside.rst.
+//! The files in debugfs that have lines of all mounts: see Documentation/inside.rst.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
@@ -17,16 +17,17 @@ use nix::unistd::getpid;
 use super::userns::{as_namespace_root, mounted};
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
-use crate::fixture::counters::{Counters, Debugfs, Row, NAMES};
+use crate::fixture::counters::{self, Counters, Debugfs, Row, FILES, NAMES};
 use crate::fixture::fdinfo::FdInfo;
 use crate::fixture::ioctl::{self, TCXONC, TIOCPKT, TIOCSCTTY, TIOCSPTLCK};
 use crate::fixture::mount::{bind, open_at};
 use crate::fixture::process::{become_user, child, session, Gate};
+use crate::fixture::stalled::Stalled;
 use crate::fixture::wait::until;
 use crate::fixture::{io, term, Fs, Pty};
 
 cases! { "counters":
-    files => "each mount has a directory with two files, of the superuser alone",
+    files => "there are two files, of the superuser alone, with a line of each mount",
     users_cannot_read => "a user cannot look at the files, whatever way it gets to the directory",
     nothing_at_first => "a new mount has counted nothing and has no ptys",
     totals => "what live ptys have counted is in the totals",
@@ -36,15 +37,18 @@ cases! { "counters":
     same_as_fdinfo => "a pty's line says what fdinfo of its master says",
     owner_and_mode => "a line has the node's owner and mode as they are now",
     flags => "locked, packet and stopped are told as long as it is so",
-    two_mounts => "two mounts have two directories, and count apart",
-    in_a_user_namespace => "a mount of a user namespace is there, with owners as they are outside",
-    gone_after_umount => "the directory goes with the last that holds the file system, before umount returns",
-    open_file_at_umount => "a file that is open when its mount goes keeps nothing, and reads as EIO",
-    mounts_come_and_go => "each new mount has its directory, with nothing of one that had its number",
+    two_mounts => "two mounts have lines of their own, and count apart",
+    in_a_user_namespace [alone] => "a mount of a user namespace is there, with owners as they are outside",
+    gone_after_umount [alone] => "the lines go with the last that holds the file system, before umount returns",
+    open_file_keeps_nothing [alone] => "a file that is open keeps no mount, and has nothing of it when it is read anew",
+    mounts_come_and_go [alone] => "each new mount has its line, with nothing of one that had its number",
     read_while_ptys_come_and_go => "every line is whole while others open and close ptys",
+    read_while_mounts_come_and_go => "every line is whole while others mount and unmount",
+    many_ptys => "more ptys than are looked at in one go have a line each, in their order",
+    stalled_reader => "a reader of either file that is stalled holds up neither opens nor closes nor umount of any mount",
 }
 
-/// An instance, and its directory.
+/// An instance, and what there is of it.
 fn counted(ctx: &Ctx) -> Result<(Fs, Counters)> {
     let fs = Fs::new(ctx)?;
     let counters = Debugfs::new(ctx)?.of(&fs)?;
@@ -54,7 +58,7 @@ fn counted(ctx: &Ctx) -> Result<(Fs, Counters)> {
 fn files(ctx: &Ctx) -> Outcome {
     let (_fs, counters) = counted(ctx)?;
     let mut names = Vec::new();
-    for entry in fs::read_dir(&counters.path).context("readdir")? {
+    for entry in fs::read_dir(&counters.directory).context("readdir")? {
         let entry = entry?;
         let meta = entry.metadata()?;
         check_eq!(
@@ -67,18 +71,19 @@ fn files(ctx: &Ctx) -> Outcome {
         names.push(entry.file_name());
     }
     names.sort();
-    check_eq!(["counters", "ptys"], &names[..], "names");
+    check_eq!(FILES, &names[..], "names");
+    check!(counters.any()?, "no line of {}", counters.mount);
     Ok(())
 }
 
 fn users_cannot_read(ctx: &Ctx) -> Outcome {
     let (_fs, counters) = counted(ctx)?;
-    let directory = open_at(&counters.path, OFlag::O_DIRECTORY).context("open as root")?;
+    let directory = open_at(&counters.directory, OFlag::O_DIRECTORY).context("open as root")?;
     child(|| {
         become_user(1000)?;
         let within = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        for place in [&counters.path, &std::path::PathBuf::from(within)] {
-            for file in ["counters", "ptys"] {
+        for place in [&counters.directory, &std::path::PathBuf::from(within)] {
+            for file in FILES {
                 check_errno(
                     open_at(&place.join(file), OFlag::O_RDONLY),
                     Errno::EACCES,
@@ -323,7 +328,7 @@ fn two_mounts(ctx: &Ctx) -> Outcome {
     let debugfs = Debugfs::new(ctx)?;
     let places = [Fs::at(ctx, "one", "")?, Fs::at(ctx, "two", "")?];
     let [one, two] = [debugfs.of(&places[0])?, debugfs.of(&places[1])?];
-    check!(one.path != two.path, "both are {}", one.path.display());
+    check!(one.mount != two.mount, "both are {}", one.mount);
     let pty = Pty::open(&places[0])?;
     let slave = pty.slave()?;
     io::write_all(&slave, b"x")?;
@@ -346,7 +351,7 @@ fn in_a_user_namespace(ctx: &Ctx) -> Outcome {
         check_eq!(["200007", "200005", "620"], node(&counters.pty(0)?), "node");
         looked.open()?;
         let _ = made.receive()?;
-        check!(!counters.path.exists(), "it is there after umount");
+        check!(!counters.any()?, "it is there after umount");
         looked.open()
     })?;
     as_namespace_root(ctx, |place| {
@@ -375,7 +380,7 @@ fn gone_after_umount(ctx: &Ctx) -> Outcome {
     fs.umount().context("umount")?;
     check_totals(&counters, [0; 5], "with one mount left")?;
     twin.umount().context("umount of the other")?;
-    check!(!counters.path.exists(), "it is there after umount");
+    check!(!counters.any()?, "it is there after umount");
 
     let fs = Fs::new(ctx)?;
     let counters = debugfs.of(&fs)?;
@@ -388,21 +393,36 @@ fn gone_after_umount(ctx: &Ctx) -> Outcome {
     drop(pty);
     check_totals(&counters, [0, 1, 1, 1, 0], "with a slave left")?;
     drop(slave);
-    until("the directory to go", || Ok(!counters.path.exists()))
+    until("the lines to go", || Ok(!counters.any()?))
 }
 
-fn open_file_at_umount(ctx: &Ctx) -> Outcome {
+fn open_file_keeps_nothing(ctx: &Ctx) -> Outcome {
     let (fs, counters) = counted(ctx)?;
-    let mut open = ["counters", "ptys"]
-        .iter()
-        .map(|name| fs::File::open(counters.path.join(name)).context("open"))
-        .collect::<Result<Vec<_>>>()?;
-    let mut text = String::new();
-    open[0].read_to_string(&mut text).context("read")?;
-    check!(text.starts_with("ptys 0\n"), "counters: {text:?}");
+    let pty = Pty::open(&fs)?;
+    let open = |name: &&str| fs::File::open(counters.directory.join(name)).context("open");
+    let mut unread = FILES.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let mut begun = FILES.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let line = format!("\n{} ", counters.mount);
+    let has_line = |file: &mut fs::File| -> Result<bool> {
+        let mut text = String::new();
+        file.read_to_string(&mut text).context("read")?;
+        check!(text.starts_with("mount "), "it reads as {text:?}");
+        Ok(text.contains(&line))
+    };
+    for (file, name) in begun.iter_mut().zip(FILES) {
+        check!(has_line(file)?, "{name} has no line of it");
+    }
+    drop(pty);
     fs.umount().context("umount")?;
-    for file in &mut open {
-        check_errno(file.read(&mut [0; 100]), Errno::EIO, "read after umount")?;
+    for file in &mut begun {
+        file.rewind().context("rewind")?;
+    }
+    for (file, name) in unread
+        .iter_mut()
+        .chain(&mut begun)
+        .zip(FILES.iter().cycle())
+    {
+        check!(!has_line(file)?, "{name} has a line of it");
     }
     Ok(())
 }
@@ -418,7 +438,7 @@ fn mounts_come_and_go(ctx: &Ctx) -> Outcome {
         check_totals(&counters, [1, 1, 1, 1, 0], "of one that was used")?;
         drop(pty);
         fs.umount().context("umount")?;
-        check!(!counters.path.exists(), "it is there after umount");
+        check!(!counters.any()?, "it is there after umount");
     }
     Ok(())
 }
@@ -471,4 +491,101 @@ fn read_while_ptys_come_and_go(ctx: &Ctx) -> Outcome {
     })?;
     check_eq!(3, counters.ptys()?.len(), "lines");
     Ok(())
+}
+
+fn read_while_mounts_come_and_go(ctx: &Ctx) -> Outcome {
+    let (fs, counters) = counted(ctx)?;
+    let _pty = Pty::open(&fs)?;
+    let others = ["one", "two", "three"]
+        .map(|name| {
+            child(|| loop {
+                let fs = Fs::at(ctx, name, "")?;
+                let ptys = (0..3).map(|_| Pty::open(&fs)).collect::<Result<Vec<_>>>()?;
+                drop(ptys);
+                fs.umount().context("umount")?;
+            })
+        })
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let start = Instant::now();
+    let mut looks = 0;
+    while start.elapsed() < Duration::from_secs(1) || looks < 20 {
+        check!(start.elapsed() < Duration::from_secs(30), "{looks} looks");
+        check_totals(&counters, [1, 1, 0, 0, 0], "of the one that stays")?;
+        check_eq!(1, counters.ptys()?.len(), "its ptys");
+        looks += 1;
+    }
+    for other in &others {
+        check!(other.alive()?, "one that mounts has ended");
+        other.signal(SIGKILL)?;
+        other.killed_by(SIGKILL)?;
+    }
+    Ok(())
+}
+
+fn many_ptys(ctx: &Ctx) -> Outcome {
+    let (fs, counters) = counted(ctx)?;
+    let mut ptys = Vec::new();
+    // Around one and two goes, of 16 each.
+    for count in [15, 16, 17, 31, 32, 33, 50] {
+        while ptys.len() < count {
+            ptys.push(Pty::open(&fs)?);
+        }
+        let indices: Vec<_> = counters.ptys()?.into_keys().collect();
+        let want: Vec<_> = (0..u32::try_from(count)?).collect();
+        check_eq!(want, indices, "indices");
+    }
+    // With gaps of more than one go.
+    let mut index = 0;
+    ptys.retain(|_| {
+        index += 1;
+        [1, 2, 20, 41, 50].contains(&index)
+    });
+    let text = fs::read_to_string(counters.directory.join("ptys")).context("ptys")?;
+    let own = format!("{} ", counters.mount);
+    let indices: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(&own)?.split(' ').next())
+        .collect();
+    check_eq!(["0", "1", "19", "40", "49"], &indices[..], "indices");
+    Ok(())
+}
+
+fn stalled_reader(ctx: &Ctx) -> Outcome {
+    let (fs, counters) = counted(ctx)?;
+    // More lines than there is room for: the reader stalls with some to come.
+    let ptys = (0..100)
+        .map(|_| Pty::open(&fs))
+        .collect::<Result<Vec<_>>>()?;
+    let other = Fs::at(ctx, "other", "ptmxmode=666")?;
+    for file in FILES {
+        let place = counters.directory.join(file);
+        let reader = open_at(&place, OFlag::O_RDONLY).context("open")?;
+        let gone = Fs::at(ctx, "gone", "ptmxmode=666")?;
+        let stalled = Stalled::new(reader, libc::SYS_read)?;
+        child(|| {
+            for fs in [&fs, &other, &gone] {
+                let pty = Pty::open(fs)?;
+                let slave = pty.slave()?;
+                io::write_all(&slave, b"x\n")?;
+                let of_it = Counters {
+                    directory: counters.directory.clone(),
+                    mount: counters::device_name(fs.stat_root()?.st_dev),
+                };
+                check_eq!(1, of_it.pty(pty.index)?.number("opens")?, "opens");
+                drop((pty, slave));
+                drop(Pty::open(fs)?);
+            }
+            gone.umount().context("umount")?;
+            Fs::at(ctx, "new", "")?
+                .umount()
+                .context("umount of a new one")
+        })?
+        .succeed()
+        .with_context(|| format!("while a reader of {file} is stalled"))?;
+        let text = String::from_utf8(stalled.finish()?)?;
+        check!(text.starts_with("mount "), "{file} reads as {text:?}");
+    }
+    drop(ptys);
+    fs.umount().context("umount in the end")
 }

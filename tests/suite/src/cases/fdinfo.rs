@@ -35,7 +35,7 @@ cases! { "fdinfo":
     input => "bytes that a write to the master took are counted, and those alone",
     input_queued => "input is queued that the slave's line discipline has no room for",
     opens => "open files of the slave are counted, not descriptors",
-    group_and_session => "a slave's foreground group and session are shown at both ends, and 0 without",
+    group_and_session => "a slave's foreground group and session are shown at the master alone, and 0 without",
     in_another_pid_namespace => "groups and sessions are numbers of who looks, 0 for those that it cannot see",
     mount => "the mount is shown as in mountinfo, also beside another",
     fresh_for_each_pty => "a new pty with the index of one that is gone has counted nothing",
@@ -48,15 +48,10 @@ const N_NULL: i32 = 27;
 const MANY: usize = 1 << 18;
 
 /// The lines of terminals, without what rdevpts's begin with.
-const OF_BOTH: &[&str] = &[
-    "tty-index",
-    "rdevpts-end",
-    "rdevpts-mount",
-    "rdevpts-opens",
-    "rdevpts-pgrp",
-    "rdevpts-session",
-];
-const OF_MASTERS: &[&str] = &[
+const OF_BOTH: &[&str] = &["tty-index", "rdevpts-end", "rdevpts-mount", "rdevpts-opens"];
+/// Of masters alone: whose it is, and what is counted.
+const OWNERS: &[&str] = &["rdevpts-pgrp", "rdevpts-session"];
+const COUNTS: &[&str] = &[
     "rdevpts-output",
     "rdevpts-output-queued",
     "rdevpts-output-stalls",
@@ -123,7 +118,7 @@ fn lines_of_both_ends(ctx: &Ctx) -> Outcome {
         return Ok(());
     }
     check_eq!(
-        [OF_BOTH, OF_MASTERS].concat(),
+        [OF_BOTH, OWNERS, COUNTS].concat(),
         master.terminal_keys(),
         "a master's"
     );
@@ -227,6 +222,7 @@ fn output_past_another_discipline(ctx: &Ctx) -> Outcome {
     ioctl::set(&pty.master, TIOCSETD, N_NULL).context("TIOCSETD")?;
     io::write_all(&slave, b"01234")?;
     check_eq!(15, number(&pty.master, "output")?, "output");
+    check_eq!(0, number(&pty.master, "output-queued")?, "queued");
     Ok(())
 }
 
@@ -356,17 +352,22 @@ fn opens(ctx: &Ctx) -> Outcome {
     Ok(())
 }
 
-/// The foreground group and the session, as one end says.
-fn owners(end: &OwnedFd) -> Result<(u64, u64)> {
-    let info = FdInfo::of(end)?;
+/// The foreground group and the session, as a master says.
+fn owners(master: &OwnedFd) -> Result<(u64, u64)> {
+    let info = FdInfo::of(master)?;
     Ok((info.number("pgrp")?, info.number("session")?))
+}
+
+/// Fails if a slave names its owners.
+fn names_nobody(slave: &OwnedFd) -> Outcome {
+    check_eq!(OF_BOTH, FdInfo::of(slave)?.terminal_keys(), "a slave's");
+    Ok(())
 }
 
 fn group_and_session(ctx: &Ctx) -> Outcome {
     let (pty, slave) = pair(ctx)?;
-    for (end, fd) in pty.ends(&slave) {
-        check_eq!((0, 0), owners(fd)?, "at the {end} before");
-    }
+    check_eq!((0, 0), owners(&pty.master)?, "owners before");
+    names_nobody(&slave)?;
     let (ready, go) = (Gate::new()?, Gate::new()?);
     let leader = session(|| {
         ioctl::set(&slave, TIOCSCTTY, 0).context("TIOCSCTTY")?;
@@ -386,22 +387,19 @@ fn group_and_session(ctx: &Ctx) -> Outcome {
         member.succeed()
     })?;
     let id = u64::try_from(ready.receive()?)?;
-    for (end, fd) in pty.ends(&slave) {
-        check_eq!((id, id), owners(fd)?, "at the {end}");
-    }
+    check_eq!((id, id), owners(&pty.master)?, "owners");
+    names_nobody(&slave)?;
     go.open()?;
     let group = u64::try_from(ready.receive()?)?;
     check_eq!(group, u64::try_from(ready.receive()?)?, "the group");
-    for (end, fd) in pty.ends(&slave) {
-        check_eq!((group, id), owners(fd)?, "at the {end}");
-    }
+    check_eq!((group, id), owners(&pty.master)?, "owners");
+    names_nobody(&slave)?;
     go.open()?;
     leader.succeed()?;
     // The session's end takes its terminal, and hangs up what was open.
     let slave = pty.slave()?;
-    for (end, fd) in pty.ends(&slave) {
-        check_eq!((0, 0), owners(fd)?, "at the {end} afterwards");
-    }
+    check_eq!((0, 0), owners(&pty.master)?, "owners afterwards");
+    names_nobody(&slave)?;
     Ok(())
 }
 
@@ -425,8 +423,8 @@ fn in_another_pid_namespace(ctx: &Ctx) -> Outcome {
             setsid().context("setsid")?;
             let slave = inner.slave()?;
             ioctl::set(&slave, TIOCSCTTY, 0).context("TIOCSCTTY")?;
-            check_eq!((1, 1), owners(&slave)?, "seen from inside");
-            check_eq!((1, 1), owners(&inner.master)?, "at the master");
+            check_eq!((1, 1), owners(&inner.master)?, "seen from inside");
+            names_nobody(&slave)?;
             check_eq!((0, 0), owners(&outer.master)?, "what is outside");
             looked.open()?;
             go.pass()
@@ -478,7 +476,7 @@ fn fresh_for_each_pty(ctx: &Ctx) -> Outcome {
         let pty = Pty::open(&fs)?;
         check_eq!(0, pty.index, "index");
         let info = FdInfo::of(&pty.master)?;
-        for key in OF_MASTERS {
+        for key in COUNTS {
             check_eq!("0", info.text(key)?, "{key}");
         }
         check_eq!(0, info.number("opens")?, "opens");
@@ -487,7 +485,7 @@ fn fresh_for_each_pty(ctx: &Ctx) -> Outcome {
         term::raw(&slave)?;
         fill(&pty.master)?;
         let info = FdInfo::of(&pty.master)?;
-        for key in OF_MASTERS {
+        for key in COUNTS {
             check!(info.text(key)? != "0", "{key} is 0");
         }
     }

@@ -7,14 +7,14 @@ use nix::mount::{umount2, MntFlags};
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq, check_errno};
-use crate::fixture::counters::Debugfs;
+use crate::fixture::counters::{Debugfs, FILES};
 use crate::fixture::wait::until;
 use crate::fixture::{Fs, Pty};
 
 cases! { "module":
     stays_while_mounted [alone] => "the module cannot be unloaded while an instance is mounted",
     stays_while_used [alone] => "the module cannot be unloaded while a pty of a detached instance is open",
-    open_counters_keep_it [alone] => "a file of the counters that is open keeps the module, also when its mount is gone",
+    open_counters_keep_it [alone] => "a file of the counters that is open keeps the module, with and without a mount",
     count_returns [alone] => "the module's use count returns to what it was, also after a hangup",
 }
 
@@ -65,18 +65,23 @@ fn stays_while_used(ctx: &Ctx) -> Outcome {
 fn open_counters_keep_it(ctx: &Ctx) -> Outcome {
     let debugfs = Debugfs::new(ctx)?;
     let before = uses(ctx)?;
-    for name in ["counters", "ptys"] {
+    for name in FILES {
         let fs = Fs::new(ctx)?;
-        let path = debugfs.of(&fs)?.path.join(name);
-        let file = std::fs::File::open(&path).context("open")?;
-        check!(
-            uses(ctx)? > before + 1,
-            "{name}: not counted beside the mount"
-        );
+        let open = || std::fs::File::open(debugfs.path().join(name)).context("open");
+        let mounted = uses(ctx)?;
+        let file = open()?;
+        check_eq!(mounted + 1, uses(ctx)?, "uses with {name} and a mount");
+        let another = open()?;
+        check_eq!(mounted + 2, uses(ctx)?, "uses with {name} twice");
+        drop(another);
         fs.umount().context("umount")?;
         // To try and unload it would be the end of the kernel where this fails.
         check!(uses(ctx)? > before, "{name}: not counted after umount");
         check_errno(unload(ctx), Errno::EAGAIN, "unload")?;
+        check!(
+            std::io::read_to_string(&file)?.starts_with("mount "),
+            "{name} has no columns"
+        );
         drop(file);
         until("the use count to return", || Ok(uses(ctx)? == before))?;
     }
