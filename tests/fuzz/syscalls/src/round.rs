@@ -18,7 +18,7 @@ pub struct Before {
     nr: u64,
     references: Option<u64>,
     limits: Vec<(String, String)>,
-    counted: usize,
+    counted: Vec<String>,
 }
 
 fn number(path: &str) -> Option<u64> {
@@ -53,10 +53,18 @@ fn nr(plan: &Plan) -> Result<u64> {
     number(&format!("{}/nr", plan.sysctl)).context("the number of ptys is not known")
 }
 
-/// How many mounts have a directory in debugfs.
-fn counted(plan: &Plan) -> usize {
-    let fstype = plan.fstype.to_string_lossy();
-    fs::read_dir(format!("{}/debug/{fstype}", plan.base)).map_or(0, Iterator::count)
+/// Which mounts have lines in debugfs, and which of their ptys.
+fn counted(plan: &Plan) -> Vec<String> {
+    let directory = format!("{}/debug/{}", plan.base, plan.fstype.to_string_lossy());
+    // What the columns after these say changes.
+    [("mounts", 1), ("ptys", 2)]
+        .into_iter()
+        .flat_map(|(file, columns)| {
+            let text = fs::read_to_string(format!("{directory}/{file}")).unwrap_or_default();
+            let begin = |line: &str| line.split(' ').take(columns).collect::<Vec<_>>().join(" ");
+            text.lines().skip(1).map(begin).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// How often the module is used, if it is one.
@@ -163,8 +171,12 @@ fn left(plan: &Plan, before: &Before) -> Result<()> {
         now == before.nr
     });
     ensure!(none, "{now} ptys are counted, not {}", before.nr);
-    let none = until(|| counted(plan) == before.counted);
-    ensure!(none, "a mount that is gone is still in debugfs");
+    let mut now = Vec::new();
+    let none = until(|| {
+        now = counted(plan);
+        now == before.counted
+    });
+    ensure!(none, "in debugfs is {now:?}, not {:?}", before.counted);
     let mut now = None;
     let same = until(|| {
         now = references(plan);

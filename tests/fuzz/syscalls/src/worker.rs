@@ -235,22 +235,15 @@ impl Worker {
         format!("{}/{name}", self.plan.base)
     }
 
-    /// The files in debugfs of some mount of the tested kind, who may look there.
+    /// A file in debugfs with lines of all mounts of the tested kind, for who may look there.
     pub fn counters(&mut self) -> CString {
-        let all = format!(
-            "{}/debug/{}",
+        let path = format!(
+            "{}/debug/{}/{}",
             self.plan.base,
-            self.plan.fstype.to_string_lossy()
+            self.plan.fstype.to_string_lossy(),
+            self.of(&["mounts", "ptys", "ptys"])
         );
-        let mounts: Vec<_> = std::fs::read_dir(&all)
-            .map(|all| all.flatten().map(|entry| entry.file_name()).collect())
-            .unwrap_or_default();
-        let mount = match mounts.len() {
-            0 => "0:0".into(),
-            n => mounts[self.rng.usize(..n)].to_string_lossy().into_owned(),
-        };
-        let file = self.of(&["counters", "ptys", "ptys"]);
-        CString::new(format!("{all}/{mount}/{file}")).unwrap_or_default()
+        CString::new(path).unwrap_or_default()
     }
 
     /// A path in one: the directory, ptmx, a slave, something that is not there.
