@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 
-use crate::inject::Kinds;
+use crate::inject::{Kinds, DEBUGFS};
 use crate::module::Module;
 
 /// What differs between the file systems by name.
@@ -35,6 +35,7 @@ pub struct Snapshot {
     descriptors: usize,
     mounts: usize,
     module: Vec<&'static str>,
+    watched: Vec<String>,
 }
 
 impl World {
@@ -56,7 +57,24 @@ impl World {
             } else {
                 Vec::new()
             },
+            watched: self.watched()?,
         })
+    }
+
+    /// Which mounts have lines in debugfs, and which of their ptys.
+    fn watched(&self) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        // What the columns after these say changes.
+        for (file, columns) in [("mounts", 1), ("ptys", 2)] {
+            let path = Path::new(DEBUGFS).join(self.fstype).join(file);
+            let text = match fs::read_to_string(&path) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                other => other.with_context(|| path.display().to_string())?,
+            };
+            let begin = |line: &str| line.split(' ').take(columns).collect::<Vec<_>>().join(" ");
+            all.extend(text.lines().skip(1).map(begin));
+        }
+        Ok(all)
     }
 
     /// mount(2) of a fresh instance.
