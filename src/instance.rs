@@ -14,8 +14,8 @@ use crate::{
     slave::Slave,
     tty::{self, Observer, PtyDriver, Slot},
     vfs::{
-        debugfs, sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem,
-        FileSystemType, Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,
+        sysctl, ActiveSuper, CharDevice, Context, Device, Dir, Entry, FileSystem, FileSystemType,
+        Ida, Kgid, NewInode, Owner, Parameter, ParameterTable, Parameters,
     },
 };
 use core::fmt::Write;
@@ -102,7 +102,7 @@ pub(crate) struct Data {
     /// The terminals.
     pub(crate) pty: Arc<PtyDriver<Master, Slave>>,
     /// Where the mounts can be looked at.
-    pub(crate) mounts: debugfs::Directory<Mounts>,
+    pub(crate) mounts: Arc<Mounts>,
 }
 
 /// One mount option with its value.
@@ -216,8 +216,7 @@ impl FileSystem for Instance {
         let inode = NewInode::chrdev(instance, ptmx, None)?;
         root.start_creating(PTMX_NAME)?.make_permanent(inode)?;
         let device = instance.device();
-        let mounts = instance.data.mounts.data();
-        mounts.add(device, instance.ptys.clone())?;
+        instance.data.mounts.add(device, instance.ptys.clone())?;
         *instance.device.lock() = Some(device);
         Ok(())
     }
@@ -225,7 +224,7 @@ impl FileSystem for Instance {
     fn shutdown(&self) {
         let device = self.device.lock().take();
         if let Some(device) = device {
-            self.data.mounts.data().remove(device);
+            self.data.mounts.remove(device);
         }
     }
 

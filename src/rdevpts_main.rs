@@ -38,8 +38,9 @@ module! {
     alias: ["fs-rdevpts"],
 }
 
-/// What the module has registered. Dropped in this order: no new mounts, then no new terminals.
+/// What the module has registered. Dropped in this order: nobody looks, then no new mounts, then no new terminals.
 struct Rdevpts {
+    _debugfs: vfs::debugfs::Directory<ptys::Mounts>,
     _file_system: vfs::Registration<instance::Instance>,
     _sysctls: vfs::sysctl::Registration,
     _pty: Arc<tty::PtyDriver<master::Master, slave::Slave>>,
@@ -57,18 +58,20 @@ impl kernel::Module for Rdevpts {
         };
         let pty = Arc::pin_init(tty::PtyDriver::new(names, module), GFP_KERNEL)?;
         let sysctls = instance::register_sysctls()?;
-        let mounts = vfs::debugfs::Directory::new(c"rdevpts", ptys::Mounts::new()?)
-            .with::<ptys::MountsFile>()
-            .with::<ptys::PtysFile>();
+        let mounts = ptys::Mounts::new()?;
         let data = instance::Data {
             ptmx_fops: master::fops()?,
             pty: pty.clone(),
-            mounts,
+            mounts: mounts.clone(),
         };
         Ok(Self {
             _file_system: vfs::Registration::new(data)?,
             _sysctls: sysctls,
             _pty: pty,
+            // The last, and nothing that fails after it: a module whose initialisation fails is freed, whoever has its files open.
+            _debugfs: vfs::debugfs::Directory::new(c"rdevpts", mounts)
+                .with::<ptys::MountsFile>()
+                .with::<ptys::PtysFile>(),
         })
     }
 }

@@ -37,6 +37,8 @@ pub(crate) trait Show: 'static {
 /// A directory at debugfs's root with files that are of one `T`; dropping it removes all, and waits for who reads. Without debugfs,
 /// or memory, there is none.
 ///
+/// An open file keeps the module, but not one whose initialisation fails: make this when nothing can fail any more.
+///
 /// # Invariants
 ///
 /// `dentry` is what `debugfs_create_dir()` returned; the files in it have the `T` of `data` as their `i_private`.
@@ -81,11 +83,6 @@ impl<T: Send + Sync + 'static> Directory<T> {
             )
         };
         self
-    }
-
-    /// What it tells of.
-    pub(crate) fn data(&self) -> &Arc<T> {
-        &self.data
     }
 }
 
