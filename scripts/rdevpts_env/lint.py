@@ -8,7 +8,6 @@ from pathlib import Path
 from . import package, paths
 from .fail import Fail, explain
 from .progress import Step, run_logged
-from .root import environment
 from .setup import Setup, demo_setup
 from .tally import Tally
 
@@ -30,20 +29,10 @@ CHECKS: dict[str, list[str]] = {
 """What is run, and must end with 0."""
 
 
-def _git() -> list[Path]:
-    """Where git keeps what it knows of this checkout, if that is elsewhere: in a work tree beside another checkout."""
-    pointer = paths.REPO / ".git"
-    if not pointer.is_file():
-        return []
-    return [Path(pointer.read_text(encoding="utf-8").removeprefix("gitdir:").strip()).parents[1]]
-
-
 def _run(ready: Setup, argv: Sequence[str], log: Path) -> tuple[int, str]:
     paths.BUILD.mkdir(exist_ok=True)
-    command = ready.packaging.command(argv, [paths.REPO], _git(), cwd=paths.REPO)
-    # git does not look into the checkout of another user otherwise, and reuse goes by what git ignores.
-    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    return run_logged(command, log, env=environment(**git))
+    command, env = ready.packaging.over_sources(argv)
+    return run_logged(command, log, env=env)
 
 
 def check(ready: Setup, tally: Tally) -> None:

@@ -22,19 +22,22 @@ def version() -> str:
     return re.search(r'^version = "(.*)"$', (paths.REPO / "Cargo.toml").read_text(encoding="utf-8"), re.M)[1]
 
 
-def _sources() -> list[str]:
+def _sources(root: Packaging) -> list[str]:
     """What is part of the sources: what git has or would take, or all but what is built where this is no checkout."""
     if (paths.REPO / ".git").exists():
-        listed = subprocess.run(["git", "-C", str(paths.REPO), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                                capture_output=True, text=True, check=True).stdout
-        return sorted(name for name in set(listed.split("\0")) - {""} if (paths.REPO / name).is_file())
+        # The root's git: this machine may have none.
+        command, env = root.over_sources(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        listed = subprocess.run(command, capture_output=True, text=True, env=env)
+        if listed.returncode:
+            raise Fail(f"git does not list the sources: {listed.stderr.strip()[-200:]}")
+        return sorted(name for name in set(listed.stdout.split("\0")) - {""} if (paths.REPO / name).is_file())
     tops = [item for item in paths.REPO.iterdir() if item.name not in ("build", "target")]
     files = [file for top in tops for file in (top.rglob("*") if top.is_dir() else [top]) if file.is_file()]
     return sorted(str(file.relative_to(paths.REPO)) for file in files)
 
 
-def _unpack(tree: Path) -> None:
-    for name in _sources():
+def _unpack(root: Packaging, tree: Path) -> None:
+    for name in _sources(root):
         target = tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(paths.REPO / name, target)
@@ -45,7 +48,7 @@ def build(root: Packaging) -> Path:
     root.require()
     remove_tree(RESULT)
     tree = RESULT / f"rdevpts-{version()}"
-    _unpack(tree)
+    _unpack(root, tree)
 
     def run(what: str, argv: list[str]) -> None:
         log = paths.logs() / f"deb-{argv[0]}.log"

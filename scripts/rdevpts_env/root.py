@@ -242,6 +242,13 @@ class Packaging(Extra):
     def __init__(self, apt: Apt) -> None:
         super().__init__(apt, "packaging", _PACKAGING)
 
+    def over_sources(self, argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """The command line, and its environment, that run `argv` inside, in the sources, and let git work there."""
+        command = self.command(argv, [paths.REPO], _git(), cwd=paths.REPO)
+        # git does not look into the checkout of another user otherwise, and reuse goes by what git ignores.
+        git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+        return command, environment(**git)
+
 
 class Fresh(Extra):
     """A Debian that boots by itself. What is to be written to is a copy of it."""
@@ -251,6 +258,14 @@ class Fresh(Extra):
 
     def __init__(self, apt: Apt) -> None:
         super().__init__(apt, "fresh", _FRESH)
+
+
+def _git() -> list[Path]:
+    """Where git keeps what it knows of this checkout, if that is elsewhere: in a work tree beside another checkout."""
+    pointer = paths.REPO / ".git"
+    if not pointer.is_file():
+        return []
+    return [Path(pointer.read_text(encoding="utf-8").removeprefix("gitdir:").strip()).parents[1]]
 
 
 def _binds(root: Path, at: Path, shown: Sequence[Path]) -> list[str]:
