@@ -84,10 +84,11 @@ endif
 
 install: install-module install-files $(if $(wildcard build/lspts/lspts),install-lspts)
 
-install-module uninstall: install_release := $(or $(if $(KDIR),$(release)),$(shell uname -r))
+install-module uninstall: install_release := $(or $(if $(KDIR),$(release)),$(KERNEL),$(shell uname -r))
 install-module: module = build/$(install_release)/rdevpts.ko
 install-module:
-	@test -f '$(module)' || { echo "error: $(module) is not built: make kdir, then make" >&2; false; }
+	@test -f '$(module)' || { \
+		echo 'error: $(module) is not built: make kdir, then make (KERNEL=<release> with all, for another kernel)' >&2; false; }
 	install -D -m 644 '$(module)' '$(DESTDIR)/lib/modules/$(install_release)/updates/rdevpts.ko'
 	$(if $(DESTDIR),,depmod '$(install_release)')
 
@@ -150,8 +151,8 @@ help:
 	@echo '  make kdir            prepare a KDIR for the Debian kernel that runs here [KERNEL=release]'
 	@echo '  make onepty          a small driver on the same layers, samples/onepty'
 	@echo '  make lspts           the tool that lists ptys; make install then installs it, too'
-	@echo '  make install         install the module built for the running kernel, or for that of KDIR=, its manual page and'
-	@echo '                       the unit for systemd [PREFIX=/usr/local DESTDIR=]; make uninstall removes them'
+	@echo '  make install         install the module built for the running kernel, or for that of KDIR= or KERNEL=, its manual'
+	@echo '                       page and the unit for systemd [PREFIX=/usr/local DESTDIR=]; make uninstall removes them'
 	@echo '  make deb             the Debian package, which DKMS builds it from for every kernel: build/deb'
 	@echo
 	@echo 'For those who change it:'
