@@ -69,10 +69,10 @@ def _check_namespaces() -> None:
     )
     if probe.returncode:
         why = (probe.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Fail(
-            f"bubblewrap cannot make a namespace here ({why}): allow user namespaces "
-            "(sysctl user.max_user_namespaces), or give the container CAP_SYS_ADMIN"
-        )
+        mend = "allow user namespaces (sysctl user.max_user_namespaces), or give the container CAP_SYS_ADMIN"
+        if "Failed to make / slave" in why:
+            mend = "/ is no mount here, as in a chroot: bind its directory on itself before the chroot (mount --bind DIR DIR)"
+        raise Fail(f"bubblewrap cannot make a namespace here ({why}): {mend}")
     if rootless():
         name = subprocess.run(["id", "-un"], capture_output=True, text=True).stdout.strip()
         for table in ("/etc/subuid", "/etc/subgid"):
