@@ -11,13 +11,14 @@ use kernel::{seq_file::SeqFile, seq_print};
 /// Of a master.
 pub(crate) fn show_master(end: &End<'_, Pair>, m: &SeqFile) {
     let figures = end.figures();
+    let counts = &figures.counts;
     show(end, "master", m);
     seq_print!(m, "rdevpts-pgrp:\t{}\n", figures.pgrp);
     seq_print!(m, "rdevpts-session:\t{}\n", figures.session);
-    seq_print!(m, "rdevpts-output:\t{}\n", figures.output);
+    seq_print!(m, "rdevpts-output:\t{}\n", counts.output);
     seq_print!(m, "rdevpts-output-queued:\t{}\n", figures.output_queued);
-    seq_print!(m, "rdevpts-output-stalls:\t{}\n", figures.output_stalls);
-    seq_print!(m, "rdevpts-input:\t{}\n", figures.input);
+    seq_print!(m, "rdevpts-output-stalls:\t{}\n", counts.output_stalls);
+    seq_print!(m, "rdevpts-input:\t{}\n", counts.input);
     if let Some(queued) = figures.input_queued {
         seq_print!(m, "rdevpts-input-queued:\t{}\n", queued);
     }

@@ -39,11 +39,11 @@ struct Totals {
 
 impl Totals {
     fn add(&mut self, pty: &Observer<Pair>) {
-        let figures = pty.figures();
+        let counts = pty.counts();
         self.slaves_opened = self.slaves_opened.wrapping_add(pty.pair().slaves_opened());
-        self.output = self.output.wrapping_add(figures.output);
-        self.output_stalls = self.output_stalls.wrapping_add(figures.output_stalls);
-        self.input = self.input.wrapping_add(figures.input);
+        self.output = self.output.wrapping_add(counts.output);
+        self.output_stalls = self.output_stalls.wrapping_add(counts.output_stalls);
+        self.input = self.input.wrapping_add(counts.input);
     }
 }
 
@@ -164,9 +164,9 @@ impl fmt::Display for Row {
         }
         let (opens, pgrp, session) = (figures.opens, figures.pgrp, figures.session);
         write!(f, "{opens} {pgrp} {session} ")?;
-        let (output, queued, stalls) =
-            (figures.output, figures.output_queued, figures.output_stalls);
-        write!(f, "{output} {queued} {stalls} {} ", figures.input)?;
+        let (counts, queued) = (&figures.counts, figures.output_queued);
+        let (output, stalls, input) = (counts.output, counts.output_stalls, counts.input);
+        write!(f, "{output} {queued} {stalls} {input} ")?;
         match figures.input_queued {
             Some(queued) => write!(f, "{queued} ")?,
             None => f.write_str("- ")?,

@@ -6,10 +6,31 @@
 //! never waits for who may be held up by user space.
 
 use super::{
+    channel::Tally,
     ends::Ends,
     tty_struct::{Flag, Tty},
 };
 use kernel::sync::{aref::ARef, Arc};
+
+/// What has gone through a pair, modulo 2^64.
+pub(crate) struct Counts {
+    /// Bytes that the slave has put out, echo included.
+    pub(crate) output: u64,
+    /// How often a writer of the slave, or its echo, found too little room.
+    pub(crate) output_stalls: u64,
+    /// Bytes that the master has written.
+    pub(crate) input: u64,
+}
+
+impl Counts {
+    fn of<P>(ends: &Ends<P>, channel: &Tally) -> Self {
+        Self {
+            output: channel.produced.wrapping_add(ends.output()),
+            output_stalls: channel.stalls,
+            input: ends.input(),
+        }
+    }
+}
 
 /// What is to be known of a pair. Each is true at some moment of the look; not all at the same.
 pub(crate) struct Figures {
@@ -19,15 +40,11 @@ pub(crate) struct Figures {
     pub(crate) pgrp: i32,
     /// The session that the slave controls, likewise.
     pub(crate) session: i32,
-    /// Bytes that the slave has ever put out, echo included, modulo 2^64.
-    pub(crate) output: u64,
-    /// Bytes of them that the master has not read. Of a master with another line discipline, which gets them otherwise: none.
+    /// What has gone through it.
+    pub(crate) counts: Counts,
+    /// Bytes of output that the master has not read. Of a master with another line discipline, which gets them otherwise: none.
     pub(crate) output_queued: usize,
-    /// How often a writer of the slave, or its echo, found too little room.
-    pub(crate) output_stalls: u64,
-    /// Bytes that the master has ever written, modulo 2^64.
-    pub(crate) input: u64,
-    /// Bytes of them that the slave's line discipline has not got; `None` while it gets some.
+    /// Bytes that the master has written and the slave's line discipline has not got; `None` while it gets some.
     pub(crate) input_queued: Option<usize>,
     /// Bytes of memory that output waits in, or is read from.
     pub(crate) ring: usize,
@@ -51,10 +68,8 @@ impl Figures {
             opens: opens(slave),
             pgrp,
             session,
-            output: channel.produced.wrapping_add(ends.output()),
+            counts: Counts::of(ends, &channel),
             output_queued: channel.queued,
-            output_stalls: channel.stalls,
-            input: ends.input(),
             input_queued: ends.slave_port().queued(),
             ring: channel.memory,
             locked: master.test(Flag::PtyLock),
@@ -89,6 +104,11 @@ impl<P> Observer<P> {
     /// Looks at it.
     pub(crate) fn figures(&self) -> Figures {
         Figures::of(&self.ends, &self.master, &self.slave)
+    }
+
+    /// Looks at what has gone through it, which takes one lock.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::of(&self.ends, &self.ends.channel().tally())
     }
 
     /// What the driver keeps for the pair.
