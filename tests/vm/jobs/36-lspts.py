@@ -301,6 +301,17 @@ def transit() -> None:
         assert [who["pid"] for who in ptys(MOUNT)[pty.index]["masters"]] == [os.getpid()]
 
 
+def hidden() -> None:
+    """what is mounted on a slave is not taken for it"""
+    with Pty() as pty:
+        run("mount", "--bind", "/dev/null", pty.path)
+        try:
+            agree(ptys(MOUNT)[pty.index], uid=0, mode="0640", idle=None, path=None)
+            agree(ptys(MOUNT, user=NOBODY)[pty.index], uid=None, mode=None, idle=None, path=None)
+        finally:
+            run("umount", pty.path)
+
+
 def namespaces() -> None:
     """a mount of another mount namespace has ptys, and no path here"""
 
@@ -396,7 +407,7 @@ def main() -> int:
         os.mkdir(path)
     run("mount", "--bind", MOUNT, BOUND)
     failed = False
-    tests = (empty, traffic, stalls, full, table, flags, foreground, users, transit, namespaces, multiplexer, churn, gone)
+    tests = (empty, traffic, stalls, full, table, flags, foreground, users, transit, hidden, namespaces, multiplexer, churn, gone)
     print(f"1..{len(tests)}")
     for number, test in enumerate(tests, 1):
         try:

@@ -26,8 +26,8 @@ pub struct Node {
 /// What is found where a mount should be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Its nodes, by index.
-    Nodes(BTreeMap<u32, Node>),
+    /// Its nodes, by index. None for one that something is mounted on.
+    Nodes(BTreeMap<u32, Option<Node>>),
     /// Something else: another mount is on top of it.
     Another,
     /// Nothing that the caller could look into.
@@ -52,7 +52,6 @@ pub fn read(path: &Path, device: Device, system: &System, warnings: &mut Warning
         let Some(index) = number(&entry.file_name()) else {
             continue;
         };
-        // That of the node, where something may be mounted on top.
         let Some(stat) = warnings.known(&entry.path(), entry.metadata()) else {
             continue;
         };
@@ -66,7 +65,8 @@ pub fn read(path: &Path, device: Device, system: &System, warnings: &mut Warning
                 .try_into()
                 .unwrap_or(0),
         };
-        nodes.insert(index, node);
+        // readdir(3) gives the name of the node, stat(2) what is on top of it.
+        nodes.insert(index, (Device::of(stat.dev()) == device).then_some(node));
     }
     Found::Nodes(nodes)
 }

@@ -172,7 +172,10 @@ impl Place {
         indices.extend(nodes.iter().flat_map(BTreeMap::keys));
         let mut ptys = Vec::new();
         for index in indices {
-            let node = nodes.as_mut().and_then(|nodes| nodes.remove(&index));
+            let node = nodes
+                .as_mut()
+                .and_then(|nodes| nodes.remove(&index))
+                .flatten();
             let row = rows.remove(&index).unwrap_or_default();
             let held = open.remove(&index).unwrap_or_default();
             let path = seen_at
