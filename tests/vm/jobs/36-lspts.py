@@ -301,6 +301,19 @@ def transit() -> None:
         assert [who["pid"] for who in ptys(MOUNT)[pty.index]["masters"]] == [os.getpid()]
 
 
+def closed() -> None:
+    """a slave that outlives its master is no pty"""
+    with Pty() as pty:
+        holder = subprocess.Popen(["sleep", "1000"], stdin=pty.slave, user=NOBODY, group=NOBODY, extra_groups=[])
+        agree(ptys(MOUNT, user=NOBODY)[pty.index], opens=1)
+    try:
+        for user in (None, NOBODY):
+            assert not ptys(MOUNT, user=user), ptys(MOUNT, user=user)
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def hidden() -> None:
     """what is mounted on a slave is not taken for it"""
     with Pty() as pty:
@@ -407,7 +420,7 @@ def main() -> int:
         os.mkdir(path)
     run("mount", "--bind", MOUNT, BOUND)
     failed = False
-    tests = (empty, traffic, stalls, full, table, flags, foreground, users, transit, hidden, namespaces, multiplexer, churn, gone)
+    tests = (empty, traffic, stalls, full, table, flags, foreground, users, transit, closed, hidden, namespaces, multiplexer, churn, gone)
     print(f"1..{len(tests)}")
     for number, test in enumerate(tests, 1):
         try:
