@@ -15,6 +15,10 @@ use kernel::{fs::File, prelude::*};
 #[allow(unused_imports)]
 use vfs::{ActiveSuper, Creating, Dir, Entry, NewInode, Path, Removing, SuperBlock};
 
+/// What lines in the log would begin with.
+#[allow(dead_code)]
+const __LOG_PREFIX: &[u8] = c"case".to_bytes_with_nul();
+
 /// The module that this would be part of.
 struct Module;
 

@@ -24,7 +24,7 @@ fn give_up(dir: &Dir<'_, Fs>) -> Result {
 }
 
 fn open(entry: &Entry<Fs>, ptmx: &File) -> Result<kernel::sync::aref::ARef<File>> {
-    entry.path_beside(ptmx)?.open(0)
+    entry.place().beside(ptmx)?.open(0)
 }
 
 fn keep(file: &File) -> Option<ActiveSuper<Fs>> {

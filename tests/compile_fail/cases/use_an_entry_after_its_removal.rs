@@ -6,5 +6,5 @@ include!("../prelude.rs");
 
 fn open(entry: Entry<Fs>, ptmx: &File) -> Result<Path> {
     entry.start_removing().unlink();
-    entry.path_beside(ptmx) //~ E0382
+    entry.place().beside(ptmx) //~ E0382
 }
