@@ -142,9 +142,6 @@ pub(crate) struct Instance {
     #[pin]
     indices: Ida,
     ptys: Arc<Ptys>,
-    /// The device that the mount is on, once it can be looked at.
-    #[pin]
-    device: SpinLock<Option<Device>>,
 }
 
 impl FileSystem for Instance {
@@ -200,7 +197,6 @@ impl FileSystem for Instance {
             data,
             indices <- Ida::new(),
             ptys: Ptys::new()?,
-            device <- new_spinlock!(None, "Instance::device"),
         })
     }
 
@@ -215,17 +211,12 @@ impl FileSystem for Instance {
         };
         let inode = NewInode::chrdev(instance, ptmx, None)?;
         root.start_creating(PTMX_NAME)?.make_permanent(inode)?;
-        let device = instance.device();
-        instance.data.mounts.add(device, instance.ptys.clone())?;
-        *instance.device.lock() = Some(device);
-        Ok(())
+        let mounts = &instance.data.mounts;
+        mounts.add(instance.device(), instance.ptys.clone())
     }
 
-    fn shutdown(&self) {
-        let device = self.device.lock().take();
-        if let Some(device) = device {
-            self.data.mounts.remove(device);
-        }
+    fn shutdown(&self, device: Device) {
+        self.data.mounts.remove(device);
     }
 
     fn reconfigure(root: &Dir<'_, Self>, mount: MountOptions) -> Result {

@@ -49,8 +49,7 @@ impl Totals {
 
 struct State {
     live: RBTree<u32, Observer<Pair>>,
-    /// How many there are, and how many there ever were.
-    ptys: u64,
+    /// How many there ever were.
     opened: u64,
     /// Of those that are gone.
     gone: Totals,
@@ -76,7 +75,6 @@ impl Ptys {
                 state <- new_mutex!(
                     State {
                         live: RBTree::new(),
-                        ptys: 0,
                         opened: 0,
                         gone: Totals::default(),
                     },
@@ -99,7 +97,6 @@ impl Ptys {
     /// One more. It must be removed when its master is closed: until then it keeps its terminals.
     pub(crate) fn add(&self, pty: Watched) {
         let mut state = self.state.lock();
-        state.ptys = state.ptys.wrapping_add(1);
         state.opened = state.opened.wrapping_add(1);
         // An index is another's only after this one was removed.
         let other = state.live.insert(pty);
@@ -112,7 +109,6 @@ impl Ptys {
     pub(crate) fn remove(&self, index: u32) -> Option<Observer<Pair>> {
         let mut state = self.state.lock();
         let pty = state.live.remove(&index)?;
-        state.ptys = state.ptys.wrapping_sub(1);
         state.gone.add(&pty);
         Some(pty)
     }
@@ -122,8 +118,12 @@ impl Ptys {
         // Those that are looked at are kept by the lock; in between, the sum of those that are gone may grow.
         let state = self.state.lock();
         let mut totals = state.gone;
-        state.live.values().for_each(|pty| totals.add(pty));
-        (state.ptys, state.opened, totals)
+        let mut ptys = 0u64;
+        for pty in state.live.values() {
+            totals.add(pty);
+            ptys = ptys.saturating_add(1);
+        }
+        (ptys, state.opened, totals)
     }
 
     /// Looks at some ptys, from the one with the index `from` on.

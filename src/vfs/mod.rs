@@ -143,8 +143,9 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     fn reconfigure(root: &Dir<'_, Self>, options: Self::Options) -> Result;
 
     /// The last active reference is gone, and the superblock about to be taken apart: nobody may find it any more by what the
-    /// instance has told the outside. Called with `s_umount` held exclusively; may sleep.
-    fn shutdown(&self) {}
+    /// instance has told the outside, `device` among it, whose number is still its own. Called with `s_umount` held exclusively, also
+    /// where [`populate`](Self::populate) failed or was not called; may sleep.
+    fn shutdown(&self, _device: Device) {}
 
     /// Shows the options as in `/proc/mounts`: each with a comma before it.
     fn show_options(&self, m: &SeqFile);

@@ -194,8 +194,9 @@ pub(super) unsafe extern "C" fn kill_sb<T: FileSystem>(sb: *mut bindings::super_
     if !info.is_null() {
         // SAFETY: `fill_super` stored a `Pin<KBox<T>>` there. It is dropped below, and nobody borrows it mutably.
         let instance = unsafe { Pin::<KBox<T>>::borrow(info) };
-        // While the number of the device is still ours.
-        instance.get_ref().shutdown();
+        // SAFETY: As above, the superblock is valid; the number is its own until `kill_anon_super()`.
+        let device = Device::from_raw(unsafe { (*sb).s_dev });
+        instance.get_ref().shutdown(device);
     }
     // SAFETY: The superblock was made by `get_tree_nodev()`, that is with an anonymous device. It stays until the caller
     // gives up its passive reference.
