@@ -133,7 +133,7 @@ help:
 	@echo '  make test            every test; one line each, a summary at the end [JOBS=pattern]'
 	@echo '  make test-debug      the tests that are for kernels with checkers: KASAN, lockdep, KCSAN [JOBS= KERNELS=]'
 	@echo '  make matrix          the suite on stock kernels of other series, flavours and suites [KERNELS=pattern KEEP=1]'
-	@echo '  make test-package    the Debian package on a Debian of its own that boots with it; as root, most of an hour'
+	@echo '  make test-package    the Debian package on a Debian of its own that boots with it; as root, half an hour [SUITE=]'
 	@echo '  make coverage        which lines of src/ the jobs in the virtual machine execute [JOBS=pattern]'
 	@echo '  make differential    a million random operations on devpts and rdevpts in lockstep [OPS= SEEDS= SECONDS= SEED=]'
 	@echo '  make soak            thousands of ptys, opened, closed and hung up, while processors, memory and the module go'

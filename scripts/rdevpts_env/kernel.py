@@ -31,7 +31,8 @@ FLAVOUR = "cloud-amd64"
 TRIXIE = ("trixie", "trixie-backports")
 FORKY = ("forky",)
 _SID = ("sid",)
-_SUITES = {"+deb13": (TRIXIE,), "+deb14": (FORKY, _SID)}
+SUITES = (TRIXIE, FORKY, _SID)
+_BUILT_FOR = {"+deb13": (TRIXIE,), "+deb14": (FORKY, _SID)}
 
 _VERSION = 1
 _RELEASE = re.compile(r"^linux-headers-((\d+)\.(\d+)\.(\d+)[^-]*-((?:cloud-|rt-)?amd64))$")
@@ -100,7 +101,7 @@ def suites_of(release: str) -> tuple[tuple[str, ...], ...]:
     """
     if not re.search(r"-(cloud-|rt-)?amd64$", release):
         raise Fail(f"{release} is not a Debian amd64 kernel: run one, or name its release with KERNEL=<release>")
-    return next((suites for mark, suites in _SUITES.items() if f"{mark}-" in release), (_SID,))
+    return next((suites for mark, suites in _BUILT_FOR.items() if f"{mark}-" in release), (_SID,))
 
 
 def _record(wanted: str | None, suites: tuple[str, ...]) -> Path:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`make test-package`: the Debian package in a Debian of its own, from its installation to its removal.
+"""`make test-package`: the Debian package in a Debian of its own, from its installation to its removal; `SUITE=` says which.
 
 apt and DKMS run in the tree of that Debian as it lies on the disk, since compilers are slow in a virtual machine without KVM; the
 virtual machine boots the same tree, with its own kernel, init and services, and what it writes stays in it.
@@ -25,6 +25,7 @@ from .vm import Machine
 _SCRIPTS = paths.REPO / "tests" / "package"
 _TAP = paths.REPO / "tests" / "vm" / "guest" / "lib.sh"
 _TREE = paths.BUILD / "package-test"
+_FLAVOURS = (kernel.FLAVOUR, "amd64")
 # For one boot, on a loaded machine without KVM.
 _TIMEOUT = 900.0
 _GIGABYTES = 4.0
@@ -46,14 +47,15 @@ _ENTER = """
 """
 
 
-def _kernels() -> tuple[Choice, Choice]:
-    """Two stock kernels of the archive: of two series, if it has two that are known."""
-    stock = [choice for choice in kernel.available(Apt(kernel.TRIXIE))
-             if choice.series in kernel.SERIES and choice.release.endswith(f"-{kernel.FLAVOUR}")]
-    if len(stock) < 2:
-        raise Fail(f"the archive has not two stock kernels of series {' or '.join(kernel.SERIES)}")
-    older = [choice for choice in stock if choice.series != stock[0].series] or stock[1:]
-    return older[0], stock[0]
+def _kernels(apt: Apt) -> tuple[Choice, Choice]:
+    """Two stock kernels of these suites: of two series, if there are two that are known; else of two flavours, if need be."""
+    known = [choice for choice in kernel.available(apt) if choice.series in kernel.SERIES and choice.flavour in _FLAVOURS]
+    # One flavour is enough where it has two kernels.
+    known.sort(key=lambda choice: _FLAVOURS.index(choice.flavour))
+    if len(known) < 2:
+        raise Fail(f"{', '.join(apt.suites)}: not two stock kernels of series {' or '.join(kernel.SERIES)}")
+    new, *others = known
+    return next((choice for choice in others if choice.flavour == new.flavour and choice.series != new.series), others[0]), new
 
 
 class System:
@@ -132,7 +134,7 @@ class System:
             self._tally.bad(what, f"see {jobs.shown(console)}")
 
 
-# With the C library's headers of the kernel, which every kernel of backports would bring up to date.
+# The kernel as the documentation says, where nothing of what the package needs is there yet.
 _PREPARE = """
     systemd-machine-id-setup
     echo rdevpts-test >/etc/hostname
@@ -142,7 +144,7 @@ _PREPARE = """
     cp /tmp/package/vm-job.service /etc/systemd/system/
     systemctl enable vm-job.service ssh.service
     apt-get -q update
-    apt-get -q install -y --no-install-recommends -t trixie-backports linux-image-$release linux-headers-$release linux-libc-dev
+    apt-get -q install -y --no-install-recommends "linux-image-$release/$suite" "linux-headers-$release/$suite"
     apt-get -q install -y --no-install-recommends $depends
     /tmp/package/files | sort >/tmp/package/before
 """
@@ -154,9 +156,12 @@ def _depends(deb: Path) -> str:
     return " ".join(part.split()[0] for part in fields.split(","))
 
 
-def run() -> int:
+def run(suite: str) -> int:
     """Install, boot, upgrade, boot, break, boot, remove, boot."""
     begin = time.monotonic()
+    suites = next((suites for suites in kernel.SUITES if suites[0] == suite), None)
+    if not suites:
+        raise Fail(f"SUITE={suite}: there are {', '.join(suites[0] for suites in kernel.SUITES)}")
     if host.rootless():
         raise Fail("this runs a package manager in a tree of its own: it must be run as root")
     host.need_space(paths.REPO, _GIGABYTES, "a Debian to try the package on")
@@ -164,17 +169,17 @@ def run() -> int:
     ready = setup.demo_setup()
     deb = package.build(ready.packaging)
     tally.good(f"build of {deb.name}, without a complaint of lintian")
-    fresh = Fresh(Apt(kernel.TRIXIE))
+    fresh = Fresh(Apt(suites))
     fresh.require()
-    old, new = _kernels()
+    old, new = _kernels(Apt(suites))
     say(f"kernels: {old.release}, then {new.release}")
     system = System(tally, ready, fresh)
     name = system.add(deb)
-    system.must("preparing the Debian", f"release={old.release}\ndepends='{_depends(deb)}'\n{_PREPARE}")
+    system.must("preparing the Debian", f"release={old.release}\nsuite={suites[-1]}\ndepends='{_depends(deb)}'\n{_PREPARE}")
     system.script("failures", old.release, name)
     system.must("enabling the unit", "systemctl enable rdevpts.service")
     system.boot("installed", old.release, "rdevpts", "active")
-    system.script("upgrade", new.release, old.release)
+    system.script("upgrade", new.release, old.release, suites[-1])
     system.boot("upgraded", new.release, "rdevpts", "active")
     module = next((system.tree / f"usr/lib/modules/{new.release}").rglob("rdevpts.ko*"), None)
     if module:

@@ -47,11 +47,10 @@ _PLOTS = ["fonts-dejavu-core", "python3", "python3-matplotlib"]
 _PACKAGING = """
     debhelper dh-dkms dpkg-dev git graphviz lintian make mandoc python3 python3-sphinx reuse shellcheck
 """.split()
-# What the package is tried on: a Debian that boots, with what one logs in by, and what the package needs for its builds.
+# What the package is tried on: a Debian that boots, with what one logs in by. What the package needs is for apt to find.
 _FRESH = """
     ca-certificates dbus initramfs-tools iproute2 kmod login openssh-client openssh-server passwd procps systemd systemd-sysv
     tmux util-linux
-    bc bindgen bison dkms flex gcc-14 libc6-dev libdw-dev libelf-dev libssl-dev make pahole rust-src rustc xz-utils
 """.split()
 # Made in the root so that the guest, which sees it read-only, finds a place to mount something.
 _MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
@@ -253,8 +252,8 @@ class Packaging(Extra):
 class Fresh(Extra):
     """A Debian that boots by itself. What is to be written to is a copy of it."""
 
-    essential = ("usr/bin/dpkg", "usr/bin/rustc", "usr/sbin/dkms", "usr/sbin/sshd", "usr/lib/systemd/systemd")
-    size = 2.0
+    essential = ("usr/bin/dpkg", "usr/bin/tmux", "usr/sbin/sshd", "usr/lib/systemd/systemd")
+    size = 1.0
 
     def __init__(self, apt: Apt) -> None:
         super().__init__(apt, "fresh", _FRESH)

@@ -42,7 +42,7 @@ other_rustc() {
 	chmod +x /usr/bin/rustc.new
 	mv /usr/bin/rustc /usr/bin/rustc.away
 	mv /usr/bin/rustc.new /usr/bin/rustc
-	skipped "$release" "rustc 1.85.*rustc 1.99.0" autoinstall "$release"
+	skipped "$release" "rustc $(/usr/bin/rustc.away --version | cut -d' ' -f2).*rustc 1.99.0" autoinstall "$release"
 	found=$?
 	mv /usr/bin/rustc.away /usr/bin/rustc
 	return "$found"
