@@ -9,8 +9,8 @@
 //! 3. The tty core closes the master, which hangs the slave up.
 //! 4. When the last file of either end is closed, [`Pair::release`] gives back the index and then the mount.
 //!
-//! [`Pair::retire`] is 1 and 2. It runs in the master file's release, before the tty core takes any lock; so that a
-//! reader of the directory who is stalled in a page fault holds up closers and openers of this mount, but no terminal.
+//! [`Pair::retire`] is 1 and 2. It runs in the master file's release, before the tty core takes any lock; so that who
+//! waits for the directory's lock holds up no terminal.
 //! Where `open(2)` of the master failed half way there is no node, and the master's close detaches.
 
 use crate::{

@@ -4,7 +4,7 @@
 //!
 //! Read it in this order:
 //!
-//! - `model`: limits, indices, options, as arithmetic without a kernel; it is tested on the host.
+//! - `model`: options, indices, limits, and output on its way, as logic without a kernel; it is tested on the host.
 //! - `vfs` and `tty`: safe layers over the VFS and over the tty core, which know nothing of one another nor of this driver.
 //!   What the compiler cannot check is there and in `bindings`, and nowhere else.
 //! - `instance`: one mount. `pair`: one pty, with the order in which it goes. `master`, `slave`: the two ends of it; what they

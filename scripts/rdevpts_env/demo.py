@@ -76,7 +76,7 @@ def _perform(act: Act, builder: Builder, how: str) -> Result:
                       env={"FSTYPE": "devpts", "WHAT": act.what, "DURATION": str(act.seconds), "PAIRS": str(act.pairs)})
     if act.module:
         machine.put(Stock(builder, how).supplies()[act.module], act.module)
-    machine.put(builder.programs / "reproducer", "bin/reproducer")
+    machine.put(builder.programs / "rdevpts-reproducer", "bin/rdevpts-reproducer")
     machine.put(SCRIPT, "job")
     result = Result(act, Outcome())
     with Step(act.title) as step:
@@ -101,7 +101,7 @@ def run() -> int:
     ready = setup.demo_setup()
     builder = Builder(ready)
     builder.step("the modules", builder.make("modules", "racypts"))
-    builder.step("the reproducer", ["cargo", "build", "--release", "-p", "reproducer", builder.jobs()])
+    builder.step("the reproducer", ["cargo", "build", "--release", "-p", "rdevpts-reproducer", builder.jobs()])
     how = accel.choose(ready)
     results = [_perform(act, builder, how) for act in ACTS]
 

@@ -10,7 +10,7 @@ A job is a script (any language the Debian root has) that prints TAP with a plan
     # test: memory                    which of those with checkers `make test` runs it on, too
     # fstype: devpts rdevpts          what is on /dev/pts; one boot for each (default rdevpts; none leaves it empty)
     # root: guest                     another Debian root, with many programs and everything writable (see root.py)
-    # needs: bin/reproducer           what must be in /rdevpts (see platforms.py)
+    # needs: bin/rdevpts-reproducer   what must be in /rdevpts (see platforms.py)
     # append: slub_debug=F            more for the kernel's command line
     # dies: NULL pointer dereference  the job passes if the kernel dies saying this, and prints no TAP
 

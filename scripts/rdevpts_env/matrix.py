@@ -25,7 +25,7 @@ SUITES = (TRIXIE, FORKY)
 # All of these of the newest series in each place, and the first of older series.
 FLAVOURS = ("cloud-amd64", "amd64", "rt-amd64")
 JOBS = ("load", "suite", "reproducer")
-PROGRAMS = ("rdevpts-suite", "reproducer")
+PROGRAMS = ("rdevpts-suite", "rdevpts-reproducer")
 
 
 @dataclass

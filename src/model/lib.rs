@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's policy as a crate, for the host to test; see `mod.rs`, which the kernel module includes itself.
+//! The module's logic as a crate, for the host to test; see `mod.rs`, which the kernel module includes itself.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

@@ -11,16 +11,7 @@
 //! Pairs of two ends of type `TTY_DRIVER_TYPE_PTY`, made when a master is opened, through the exported functions of the
 //! tty core alone (see [`pair`] for how). Serial ports, consoles and legacy (BSD) ptys are not.
 //!
-//! # Lock order
-//!
-//! Outermost first; see `Documentation/locking.rst` for the whole picture.
-//!
-//! 1. [`PtyDriver`]'s creation mutex
-//! 2. `tty_mutex` (the tty core's)
-//! 3. `tty->legacy_mutex` of the master, then of the slave (`TTY_LOCK_SLAVE`)
-//! 4. `tty->ldisc_sem`, `tty->termios_rwsem`, `tty->atomic_write_lock`
-//! 5. the flip buffer's `buf->lock`
-//! 6. [`Port`]'s producer lock (a spinlock, interrupts disabled), `tty->ctrl.lock`
+//! `Documentation/locking.rst` has the order of the core's locks and of those here.
 //!
 //! C headers: [`include/linux/tty.h`](srctree/include/linux/tty.h),
 //! [`include/linux/tty_driver.h`](srctree/include/linux/tty_driver.h),

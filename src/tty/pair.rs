@@ -24,11 +24,8 @@
 //!
 //! # Fields of the core's that are written here
 //!
-//! Each is private to the core by custom, and each write happens before any other thread can reach the object:
-//! `driver->major` (of the slaves' driver, which the core never sees by number); `tty->driver`, `ops`, `port`, `termios`, `count`, `driver_data` (in `install`, where drivers write the last four);
-//! `index`, `name` (after `tty_init_dev()`, which still compares the index with the one it allocated); `link` (both);
-//! `TTY_PORT_KOPENED` of `port->iflags`, cleared when the master's open file takes the kernel's place in the slave's
-//! count.
+//! They are private to the core by custom. `Documentation/abstractions.rst` lists them, each with the reason why nobody else
+//! reads it meanwhile.
 //!
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c),
 //! [`drivers/tty/pty.c`](srctree/drivers/tty/pty.c)
@@ -143,7 +140,7 @@ impl<P> Births<P> {
     }
 }
 
-/// A driver of pseudo-terminals: masters, slaves, and the nursery.
+/// A driver of pseudo-terminals: masters, slaves, the nursery in which slaves are born, and the entrance to them.
 ///
 /// # Invariants
 ///
@@ -286,7 +283,8 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there is no such number; `ENOMEM`; what `pair` or `PtyEnd::open` fails with. `PtyEnd::remove` was called then, unless `pair` failed.
+    /// `EINVAL` if there is no such number; `ENOMEM`; what `pair` or `PtyEnd::open` fails with. `PtyEnd::remove` was called
+    /// then, unless `pair` failed.
     pub(crate) fn open<'a>(
         &self,
         opening: OpeningFile<'a>,

@@ -131,7 +131,7 @@ impl Report {
     pub fn summary(&self, dir: &str, elapsed: Duration, totals: Totals) -> String {
         let seconds = elapsed.as_secs_f64();
         let rate = |n: u64| n as f64 / seconds.max(f64::MIN_POSITIVE);
-        let mut text = format!("reproducer: {dir}, {seconds:.1} s\n");
+        let mut text = format!("rdevpts-reproducer: {dir}, {seconds:.1} s\n");
         for (count, _, label) in Count::ALL {
             let n = totals[count];
             if n > 0 {

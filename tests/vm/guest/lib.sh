@@ -24,6 +24,12 @@ unload() {
 	rmmod rdevpts
 }
 
+# On the kernel with KCSAN: watch more accesses than by default, and for longer, as the processors that race are slow here.
+watch_closely() {
+	echo 1000 >/sys/module/kcsan/parameters/skip_watch
+	echo 200 >/sys/module/kcsan/parameters/udelay_task
+}
+
 # tap_plan N; tap_check NAME COMMAND...: one numbered line each, and the status for `exit` in $tap_status.
 tap_count=0
 tap_status=0

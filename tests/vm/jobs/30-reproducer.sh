@@ -6,13 +6,13 @@
 # timeout: 180
 # kernel: stock debug
 # fstype: devpts rdevpts
-# needs: bin/reproducer
+# needs: bin/rdevpts-reproducer
 
 . /rdevpts/lib.sh
 
 on_a_mount() {
 	mount -t "$FSTYPE" -o ptmxmode=666 "$FSTYPE" /mnt || return
-	/rdevpts/bin/reproducer --dir /mnt "$@"
+	/rdevpts/bin/rdevpts-reproducer --dir /mnt "$@"
 	status=$?
 	umount /mnt && return $status
 }
@@ -21,16 +21,13 @@ seconds=20
 # Where checkers look on, ten minutes of each file system.
 [ "$KERNEL" = stock ] || seconds=300
 
-if [ "$KERNEL" = races ]; then
-	# More accesses are watched than by default, and for longer: what races here is to be seen on devpts, which comes first.
-	echo 1000 >/sys/module/kcsan/parameters/skip_watch
-	echo 200 >/sys/module/kcsan/parameters/udelay_task
-fi
+# What races here is to be seen on devpts, which comes first.
+[ "$KERNEL" != races ] || watch_closely
 
 tap_plan 2
 tap_check 'masters' on_a_mount --seconds "$seconds"
 # Opening a slave by name against readers of the directory finds a race of the C driver, which makes its nodes without the
-# directory's lock: about one open in 50,000 is ENOENT although the master is open. There is no such excuse for ours.
+# directory's lock: now and then an open is ENOENT although the master is open. There is no such excuse for ours.
 if [ "$FSTYPE" = devpts ]; then
 	# What it finds there is no failure; but the same calls are to meet the same races of the kernel's own.
 	[ "$KERNEL" != races ] || on_a_mount --seconds "$seconds" --slaves | sed 's/^/# /'

@@ -5,7 +5,7 @@
 #
 # timeout: 120
 # fstype: devpts
-# needs: racypts.ko bin/reproducer
+# needs: racypts.ko bin/rdevpts-reproducer
 # dies: NULL pointer dereference
 
-insmod /rdevpts/racypts.ko && mount -t racypts none /mnt && exec /rdevpts/bin/reproducer --dir /mnt --seconds 60
+insmod /rdevpts/racypts.ko && mount -t racypts none /mnt && exec /rdevpts/bin/rdevpts-reproducer --dir /mnt --seconds 60

@@ -5,13 +5,13 @@
 #
 # timeout: 120
 # fstype: devpts
-# needs: racypts.ko bin/reproducer
+# needs: racypts.ko bin/rdevpts-reproducer
 
 . /rdevpts/lib.sh
 
 survives() {
 	insmod /rdevpts/racypts.ko parent_lock=1 && mount -t racypts none /mnt &&
-		/rdevpts/bin/reproducer --dir /mnt --seconds 15
+		/rdevpts/bin/rdevpts-reproducer --dir /mnt --seconds 15
 }
 
 tap_plan 1

@@ -20,6 +20,8 @@ import termios
 import threading
 from collections.abc import Callable, Iterator
 
+import tap
+
 MOUNT = "/mnt"
 MASTER, SLAVE = f"{MOUNT}/master", f"{MOUNT}/slave"
 
@@ -178,18 +180,7 @@ def main() -> int:
     """All in order."""
     run("insmod", "/rdevpts/onepty.ko")
     run("mount", "-t", "onepty", "-o", "mode=640", "none", MOUNT)
-    failed = False
-    tests = (files, one, line, bulk, hangup, session, options, race, gone)
-    print(f"1..{len(tests)}")
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-        except (AssertionError, OSError, subprocess.SubprocessError) as error:
-            failed = True
-            print(f"not ok {number} - {test.__doc__}\n# {error!r}", flush=True)
-        else:
-            print(f"ok {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
+    return tap.run(files, one, line, bulk, hangup, session, options, race, gone)
 
 
 sys.exit(main())

@@ -27,6 +27,8 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 
+import tap
+
 LSPTS = "/rdevpts/bin/lspts"
 TIOCGPTN, TIOCSPTLCK, TIOCPKT = 0x80045430, 0x40045431, 0x5420
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
@@ -419,18 +421,7 @@ def main() -> int:
     for path in (BOUND, OWN):
         os.mkdir(path)
     run("mount", "--bind", MOUNT, BOUND)
-    failed = False
-    tests = (empty, traffic, stalls, full, table, flags, foreground, users, transit, closed, hidden, namespaces, multiplexer, churn, gone)
-    print(f"1..{len(tests)}")
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-        except (AssertionError, KeyError, OSError, TypeError, ValueError, subprocess.SubprocessError) as error:
-            failed = True
-            print(f"not ok {number} - {test.__doc__}\n# {error!r}", flush=True)
-        else:
-            print(f"ok {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
+    return tap.run(empty, traffic, stalls, full, table, flags, foreground, users, transit, closed, hidden, namespaces, multiplexer, churn, gone)
 
 
 sys.exit(main())

@@ -9,7 +9,7 @@
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-fuzz
 
-# More often than it would by itself, and for longer, as the processors that race are slow here.
-echo 1000 >/sys/module/kcsan/parameters/skip_watch
-echo 200 >/sys/module/kcsan/parameters/udelay_task
+. /rdevpts/lib.sh
+
+watch_closely
 exec /rdevpts/bin/rdevpts-fuzz --fstype "$FSTYPE" --seconds 120
