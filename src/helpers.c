@@ -25,175 +25,6 @@
 
 #include "bindings/compat.h"
 
-void rdevpts_inode_lock_parent(struct inode *inode);
-void rdevpts_inode_lock_parent(struct inode *inode)
-{
-	inode_lock_nested(inode, I_MUTEX_PARENT);
-}
-
-void rdevpts_tty_kref_get(struct tty_struct *tty);
-void rdevpts_tty_kref_get(struct tty_struct *tty)
-{
-	tty_kref_get(tty);
-}
-
-void rdevpts_tty_driver_kref_get(struct tty_driver *driver);
-void rdevpts_tty_driver_kref_get(struct tty_driver *driver)
-{
-	tty_driver_kref_get(driver);
-}
-
-/* A slave's locks are in the class that drivers/tty/tty.h, which is private, calls TTY_LOCK_SLAVE: the next after its master's. */
-void rdevpts_tty_set_lock_subclass(struct tty_struct *tty);
-void rdevpts_tty_set_lock_subclass(struct tty_struct *tty)
-{
-	lockdep_set_subclass(&tty->legacy_mutex, SINGLE_DEPTH_NESTING);
-}
-
-void rdevpts_tty_set_termios_subclass(struct tty_struct *tty);
-void rdevpts_tty_set_termios_subclass(struct tty_struct *tty)
-{
-	lockdep_set_subclass(&tty->termios_rwsem, SINGLE_DEPTH_NESTING);
-}
-
-void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port);
-void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port)
-{
-	lockdep_set_subclass(&port->buf.lock, SINGLE_DEPTH_NESTING);
-}
-
-bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr);
-bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr)
-{
-	return test_bit(nr, addr);
-}
-
-bool rdevpts_test_bit_acquire(unsigned int nr, const unsigned long *addr);
-bool rdevpts_test_bit_acquire(unsigned int nr, const unsigned long *addr)
-{
-	return test_bit_acquire(nr, addr);
-}
-
-void rdevpts_wake_up_interruptible(wait_queue_head_t *wait);
-void rdevpts_wake_up_interruptible(wait_queue_head_t *wait)
-{
-	wake_up_interruptible(wait);
-}
-
-void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait);
-void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait)
-{
-	wake_up_interruptible_poll(wait, EPOLLIN);
-}
-
-void rdevpts_wake_up_interruptible_poll_out(wait_queue_head_t *wait);
-void rdevpts_wake_up_interruptible_poll_out(wait_queue_head_t *wait)
-{
-	wake_up_interruptible_poll(wait, EPOLLOUT);
-}
-
-void rdevpts_set_fsnotify_nonotify(struct file *file);
-void rdevpts_set_fsnotify_nonotify(struct file *file)
-{
-	file_set_fsnotify_mode(file, FMODE_NONOTIFY);
-}
-
-void rdevpts_wake_up_interruptible_poll_rdnorm(wait_queue_head_t *wait);
-void rdevpts_wake_up_interruptible_poll_rdnorm(wait_queue_head_t *wait)
-{
-	wake_up_interruptible_poll(wait, EPOLLIN | EPOLLRDNORM);
-}
-
-bool rdevpts_waitqueue_active(wait_queue_head_t *wait);
-bool rdevpts_waitqueue_active(wait_queue_head_t *wait)
-{
-	return waitqueue_active(wait);
-}
-
-void rdevpts_init_wait_woken(struct wait_queue_entry *entry);
-void rdevpts_init_wait_woken(struct wait_queue_entry *entry)
-{
-	init_wait_func(entry, woken_wake_function);
-}
-
-int rdevpts_mutex_lock_interruptible(struct mutex *lock);
-int rdevpts_mutex_lock_interruptible(struct mutex *lock)
-{
-	return mutex_lock_interruptible(lock);
-}
-
-bool rdevpts_mutex_is_locked(struct mutex *lock);
-bool rdevpts_mutex_is_locked(struct mutex *lock)
-{
-	return mutex_is_locked(lock);
-}
-
-size_t rdevpts_iov_iter_count(const struct iov_iter *iter);
-size_t rdevpts_iov_iter_count(const struct iov_iter *iter)
-{
-	return iov_iter_count(iter);
-}
-
-size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *iter);
-size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *iter)
-{
-	return copy_to_iter(from, bytes, iter);
-}
-
-size_t rdevpts_copy_from_iter(void *to, size_t bytes, struct iov_iter *iter);
-size_t rdevpts_copy_from_iter(void *to, size_t bytes, struct iov_iter *iter)
-{
-	return copy_from_iter(to, bytes, iter);
-}
-
-void rdevpts_memzero_explicit(void *s, size_t count);
-void rdevpts_memzero_explicit(void *s, size_t count)
-{
-	memzero_explicit(s, count);
-}
-
-time64_t rdevpts_inode_get_atime_sec(const struct inode *inode);
-time64_t rdevpts_inode_get_atime_sec(const struct inode *inode)
-{
-	return inode_get_atime_sec(inode);
-}
-
-void rdevpts_inode_set_atime(struct inode *inode, time64_t sec);
-void rdevpts_inode_set_atime(struct inode *inode, time64_t sec)
-{
-	inode_set_atime(inode, sec, 0);
-}
-
-time64_t rdevpts_inode_get_mtime_sec(const struct inode *inode);
-time64_t rdevpts_inode_get_mtime_sec(const struct inode *inode)
-{
-	return inode_get_mtime_sec(inode);
-}
-
-void rdevpts_inode_set_mtime(struct inode *inode, time64_t sec);
-void rdevpts_inode_set_mtime(struct inode *inode, time64_t sec)
-{
-	inode_set_mtime(inode, sec, 0);
-}
-
-void rdevpts_init_work(struct work_struct *work, work_func_t func);
-void rdevpts_init_work(struct work_struct *work, work_func_t func)
-{
-	INIT_WORK(work, func);
-}
-
-bool rdevpts_queue_work(struct work_struct *work);
-bool rdevpts_queue_work(struct work_struct *work)
-{
-	return queue_work(system_dfl_wq, work);
-}
-
-int rdevpts_raw_smp_processor_id(void);
-int rdevpts_raw_smp_processor_id(void)
-{
-	return raw_smp_processor_id();
-}
-
 /* Which kernel this is: src/bindings/release.rs */
 
 const char *rdevpts_release_built_for(void);
@@ -249,6 +80,12 @@ void rdevpts_inode_lock(struct inode *inode);
 void rdevpts_inode_lock(struct inode *inode)
 {
 	inode_lock(inode);
+}
+
+void rdevpts_inode_lock_parent(struct inode *inode);
+void rdevpts_inode_lock_parent(struct inode *inode)
+{
+	inode_lock_nested(inode, I_MUTEX_PARENT);
 }
 
 void rdevpts_inode_unlock(struct inode *inode);
@@ -333,4 +170,169 @@ void rdevpts_ida_init(struct ida *ida);
 void rdevpts_ida_init(struct ida *ida)
 {
 	ida_init(ida);
+}
+
+/* The tty core, and what its drivers wait on, copy with and queue: src/tty */
+
+void rdevpts_tty_kref_get(struct tty_struct *tty);
+void rdevpts_tty_kref_get(struct tty_struct *tty)
+{
+	tty_kref_get(tty);
+}
+
+void rdevpts_tty_driver_kref_get(struct tty_driver *driver);
+void rdevpts_tty_driver_kref_get(struct tty_driver *driver)
+{
+	tty_driver_kref_get(driver);
+}
+
+/* A slave's locks are in the class that drivers/tty/tty.h, which is private, calls TTY_LOCK_SLAVE: the next after its master's. */
+void rdevpts_tty_set_lock_subclass(struct tty_struct *tty);
+void rdevpts_tty_set_lock_subclass(struct tty_struct *tty)
+{
+	lockdep_set_subclass(&tty->legacy_mutex, SINGLE_DEPTH_NESTING);
+}
+
+void rdevpts_tty_set_termios_subclass(struct tty_struct *tty);
+void rdevpts_tty_set_termios_subclass(struct tty_struct *tty)
+{
+	lockdep_set_subclass(&tty->termios_rwsem, SINGLE_DEPTH_NESTING);
+}
+
+void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port);
+void rdevpts_tty_buffer_set_lock_subclass(struct tty_port *port)
+{
+	lockdep_set_subclass(&port->buf.lock, SINGLE_DEPTH_NESTING);
+}
+
+void rdevpts_set_fsnotify_nonotify(struct file *file);
+void rdevpts_set_fsnotify_nonotify(struct file *file)
+{
+	file_set_fsnotify_mode(file, FMODE_NONOTIFY);
+}
+
+time64_t rdevpts_inode_get_atime_sec(const struct inode *inode);
+time64_t rdevpts_inode_get_atime_sec(const struct inode *inode)
+{
+	return inode_get_atime_sec(inode);
+}
+
+void rdevpts_inode_set_atime(struct inode *inode, time64_t sec);
+void rdevpts_inode_set_atime(struct inode *inode, time64_t sec)
+{
+	inode_set_atime(inode, sec, 0);
+}
+
+time64_t rdevpts_inode_get_mtime_sec(const struct inode *inode);
+time64_t rdevpts_inode_get_mtime_sec(const struct inode *inode)
+{
+	return inode_get_mtime_sec(inode);
+}
+
+void rdevpts_inode_set_mtime(struct inode *inode, time64_t sec);
+void rdevpts_inode_set_mtime(struct inode *inode, time64_t sec)
+{
+	inode_set_mtime(inode, sec, 0);
+}
+
+bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr);
+bool rdevpts_test_bit(unsigned int nr, const unsigned long *addr)
+{
+	return test_bit(nr, addr);
+}
+
+bool rdevpts_test_bit_acquire(unsigned int nr, const unsigned long *addr);
+bool rdevpts_test_bit_acquire(unsigned int nr, const unsigned long *addr)
+{
+	return test_bit_acquire(nr, addr);
+}
+
+void rdevpts_wake_up_interruptible(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible(wait_queue_head_t *wait)
+{
+	wake_up_interruptible(wait);
+}
+
+void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible_poll_in(wait_queue_head_t *wait)
+{
+	wake_up_interruptible_poll(wait, EPOLLIN);
+}
+
+void rdevpts_wake_up_interruptible_poll_out(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible_poll_out(wait_queue_head_t *wait)
+{
+	wake_up_interruptible_poll(wait, EPOLLOUT);
+}
+
+void rdevpts_wake_up_interruptible_poll_rdnorm(wait_queue_head_t *wait);
+void rdevpts_wake_up_interruptible_poll_rdnorm(wait_queue_head_t *wait)
+{
+	wake_up_interruptible_poll(wait, EPOLLIN | EPOLLRDNORM);
+}
+
+bool rdevpts_waitqueue_active(wait_queue_head_t *wait);
+bool rdevpts_waitqueue_active(wait_queue_head_t *wait)
+{
+	return waitqueue_active(wait);
+}
+
+void rdevpts_init_wait_woken(struct wait_queue_entry *entry);
+void rdevpts_init_wait_woken(struct wait_queue_entry *entry)
+{
+	init_wait_func(entry, woken_wake_function);
+}
+
+int rdevpts_mutex_lock_interruptible(struct mutex *lock);
+int rdevpts_mutex_lock_interruptible(struct mutex *lock)
+{
+	return mutex_lock_interruptible(lock);
+}
+
+bool rdevpts_mutex_is_locked(struct mutex *lock);
+bool rdevpts_mutex_is_locked(struct mutex *lock)
+{
+	return mutex_is_locked(lock);
+}
+
+size_t rdevpts_iov_iter_count(const struct iov_iter *iter);
+size_t rdevpts_iov_iter_count(const struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
+}
+
+size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *iter);
+size_t rdevpts_copy_to_iter(const void *from, size_t bytes, struct iov_iter *iter)
+{
+	return copy_to_iter(from, bytes, iter);
+}
+
+size_t rdevpts_copy_from_iter(void *to, size_t bytes, struct iov_iter *iter);
+size_t rdevpts_copy_from_iter(void *to, size_t bytes, struct iov_iter *iter)
+{
+	return copy_from_iter(to, bytes, iter);
+}
+
+void rdevpts_memzero_explicit(void *s, size_t count);
+void rdevpts_memzero_explicit(void *s, size_t count)
+{
+	memzero_explicit(s, count);
+}
+
+void rdevpts_init_work(struct work_struct *work, work_func_t func);
+void rdevpts_init_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+bool rdevpts_queue_work(struct work_struct *work);
+bool rdevpts_queue_work(struct work_struct *work)
+{
+	return queue_work(system_dfl_wq, work);
+}
+
+int rdevpts_raw_smp_processor_id(void);
+int rdevpts_raw_smp_processor_id(void)
+{
+	return raw_smp_processor_id();
 }

@@ -32,7 +32,7 @@ mod vfs;
 module! {
     type: Rdevpts,
     name: "rdevpts",
-    authors: ["The rdevpts maintainers"],
+    authors: ["The rdevpts authors"],
     description: "devpts with real pseudo-terminals, in Rust",
     license: "GPL",
     alias: ["fs-rdevpts"],

@@ -43,7 +43,7 @@ mod vfs;
 module! {
     type: OnePty,
     name: "onepty",
-    authors: ["The rdevpts maintainers"],
+    authors: ["The rdevpts authors"],
     description: "A file system of two files, the ends of one pseudo-terminal: a sample",
     license: "GPL",
     alias: ["fs-onepty"],

@@ -36,7 +36,7 @@ use kernel::{error::to_result, ffi::c_int, prelude::*, str::as_char_ptr_in_const
 module! {
     type: RacyPts,
     name: "racypts",
-    authors: ["rdevpts contributors"],
+    authors: ["The rdevpts authors"],
     description: "The devpts directory race of 2018, kept alive as a control: never use it",
     license: "GPL",
     alias: ["fs-racypts"],

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from . import paths
+from .fail import Fail
 from .progress import say
 from .setup import Setup
 from .vm import Machine
@@ -22,6 +23,8 @@ def choose(setup: Setup) -> str:
     given = os.environ.get("ACCEL")
     if given in ("kvm", "tcg"):
         return given
+    if given:
+        raise Fail(f"ACCEL={given}: there are kvm and tcg")
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()

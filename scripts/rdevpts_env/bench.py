@@ -26,7 +26,7 @@ from .root import environment
 from .uml import UmlMachine
 from .vm import Machine
 
-OUT = paths.REPO / "bench" / "out"
+OUT = paths.BUILD / "bench"
 RESULTS = OUT / "results.json"
 PLOT = paths.REPO / "bench" / "plot.py"
 DOCUMENTATION = paths.REPO / "Documentation"
@@ -165,7 +165,7 @@ def run() -> int:
     for act in (act for act in acts if second and act.clock == "wall"):
         records += _perform_on_uml(act if only else replace(act, skip=_LONG), *second, builder, rounds)
 
-    OUT.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     for old in OUT.iterdir():
         old.unlink()
     RESULTS.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")

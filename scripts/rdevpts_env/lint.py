@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is not code: the pages, the manual and the Debian package are made without a warning, every file has a licence. In a Debian
-root of its own."""
+"""What no compiler looks at: the pages, the manual and the Debian package are made without a warning, shell scripts are sound, every
+file has a licence. In a Debian root of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +18,7 @@ CHECKS: dict[str, list[str]] = {
     "Documentation as pages": ["sphinx-build", "-q", "-W", "--keep-going", "-d", "/tmp/doctrees", str(_PAGES), str(HTML)],
     # Below a warning it says that pages of others are not here.
     "manual pages": ["mandoc", "-T", "lint", "-W", "warning", *map(str, sorted(_PAGES.glob("man/*.[1-9]")))],
+    "shell scripts": ["sh", "-c", "{ git grep -lE '^#!/bin/sh'; git ls-files '*.sh'; } | sort -u | xargs shellcheck -s sh"],
     "licences": ["reuse", "lint"],
     # REUSE.toml speaks for all; the line in each file is for people, and for the kernel's tools. What programs write has none, nor
     # have files of Debian's that have no comments.

@@ -15,6 +15,7 @@ is() { # VALUE COMMAND...
 }
 
 # The type of the file system that a program's terminal is on; nothing if it does not find its terminal's name.
+# shellcheck disable=SC2016 # for the shell there
 where='findmnt -n -o FSTYPE --target "$(tty)" | tail -n 1'
 
 over_ssh() {
@@ -112,4 +113,5 @@ failed)
 	tap_check "the log has one line of it" said_once
 	;;
 esac
+# shellcheck disable=SC2154 # of tap.sh, which comes before this
 exit "$tap_status"

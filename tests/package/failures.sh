@@ -3,6 +3,7 @@
 # failures.sh RELEASE DEB: in a Debian where nothing of rdevpts is yet, with the headers of a kernel that it can be built for. Whatever
 # keeps it from being built is one line for the user, and no failure for the package manager. The package stays, built.
 
+# shellcheck source=tests/package/lib.sh
 . /tmp/package/lib.sh
 
 release=$1

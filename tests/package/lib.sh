@@ -2,6 +2,7 @@
 #
 # What the scripts for a Debian have that is not booted: whether the module is there for a kernel.
 
+# shellcheck source=tests/vm/guest/lib.sh
 . /tmp/package/tap.sh
 
 installed() { # RELEASE

@@ -2,6 +2,7 @@
 #
 # purge.sh LIST: nothing is left of the package. LIST has the files that were there before it was installed.
 
+# shellcheck source=tests/package/lib.sh
 . /tmp/package/lib.sh
 
 traces() {

@@ -2,6 +2,7 @@
 #
 # upgrade.sh RELEASE OLD SUITE: another kernel is installed, and the old one is removed.
 
+# shellcheck source=tests/package/lib.sh
 . /tmp/package/lib.sh
 
 release=$1

@@ -8,20 +8,18 @@
 # passes: 15
 
 build() {
-	mkdir build
-	cd build
-	../util-linux/configure --disable-all-programs --disable-shared --disable-nls --disable-asciidoc --without-systemd \
-		--enable-libuuid --enable-libblkid --enable-libmount --enable-libsmartcols --enable-scriptutils --enable-lsfd \
-		--enable-more --enable-kill --enable-mesg
-	programs='script scriptreplay scriptlive lsfd more kill mesg'
-	helpers='test_script test_mkfds test_more test_sigreceive test_sigstate test_sysinfo test_strerror test_procfs test_pty'
-	make -j"$(nproc)" $programs $helpers
-	cd ..
-	mkdir ready
+	set -- script scriptreplay scriptlive lsfd more kill \
+		test_script test_mkfds test_more test_sigreceive test_sigstate test_sysinfo test_strerror test_procfs test_pty
+	mkdir build ready
+	(
+		cd build || exit
+		../util-linux/configure --disable-all-programs --disable-shared --disable-nls --disable-asciidoc --without-systemd \
+			--enable-libuuid --enable-libblkid --enable-libmount --enable-libsmartcols --enable-scriptutils --enable-lsfd \
+			--enable-more --enable-kill
+		make -j"$(nproc)" "$@"
+		cp "$@" ../ready/
+	)
 	cp -r util-linux/tests ready/
-	for program in $programs $helpers; do
-		cp build/$program ready/
-	done
 	rm -r build util-linux
 }
 

@@ -45,6 +45,7 @@ tap_check() {
 	else
 		echo "not ok $tap_count - $tap_name"
 		printf '%s\n' "$tap_said" | tail -n 15 | sed 's/^/# /'
+		# shellcheck disable=SC2034
 		tap_status=1
 	fi
 }

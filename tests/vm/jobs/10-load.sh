@@ -6,6 +6,7 @@
 #
 # fstype: none
 
+# shellcheck source=tests/vm/guest/lib.sh
 . /rdevpts/lib.sh
 
 loaded() {
@@ -19,7 +20,6 @@ load_and_unload() {
 }
 # A directory of modules with ours in it, as `make install` leaves it.
 load_by_alias() {
-	updates=/lib/modules/$RELEASE/updates
 	mkdir -p /tmp/lib/modules/"$RELEASE"/updates
 	cp /lib/modules/"$RELEASE"/modules.builtin* /lib/modules/"$RELEASE"/modules.order /tmp/lib/modules/"$RELEASE"/
 	cp /rdevpts/rdevpts.ko /tmp/lib/modules/"$RELEASE"/updates/
@@ -39,7 +39,7 @@ kept_while_open() {
 	! rmmod rdevpts 2>/tmp/said
 	refused=$?
 	exec 9>&-
-	[ $refused -eq 0 ] && grep -q 'in use' /tmp/said && unload
+	[ "$refused" -eq 0 ] && grep -q 'in use' /tmp/said && unload
 }
 # As if it had been made to go on by `insmod -f`: in the module, what it was built for stands by itself, apart from what the
 # loader compares.

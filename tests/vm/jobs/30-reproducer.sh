@@ -8,6 +8,7 @@
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-reproducer
 
+# shellcheck source=tests/vm/guest/lib.sh
 . /rdevpts/lib.sh
 
 on_a_mount() {

@@ -7,6 +7,7 @@
 # fstype: devpts
 # needs: racypts.ko bin/rdevpts-reproducer
 
+# shellcheck source=tests/vm/guest/lib.sh
 . /rdevpts/lib.sh
 
 survives() {

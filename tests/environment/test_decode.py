@@ -17,7 +17,7 @@ LOG = """\
 ANSWER = """\
 _RNvMs0_7rdevpts3tty4read+0x4b/0x1a0:
 rdevpts::tty::wait at src/tty/wait.rs:40
- (inlined by) rdevpts::tty::read at src/tty/read.rs:12
+ (inlined by) rdevpts::tty::read at src/tty/iter.rs:12
 
 rdevpts_inode_lock+0x5/0x10:
 rdevpts_inode_lock at src/helpers.c:195

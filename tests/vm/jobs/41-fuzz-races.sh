@@ -9,6 +9,7 @@
 # fstype: devpts rdevpts
 # needs: bin/rdevpts-fuzz
 
+# shellcheck source=tests/vm/guest/lib.sh
 . /rdevpts/lib.sh
 
 watch_closely
