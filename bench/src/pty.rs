@@ -3,52 +3,22 @@
 //! Opening the ptys of one directory, and setting their terminals.
 
 use anyhow::{Context, Result};
-use nix::fcntl::{openat, OFlag};
-use nix::sys::stat::Mode;
+use nix::errno::Errno;
 use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-mod ioctl {
-    nix::ioctl_read_bad!(tiocgptn, libc::TIOCGPTN, libc::c_uint);
-    nix::ioctl_write_int_bad!(tiocgptpeer, libc::TIOCGPTPEER);
-    nix::ioctl_write_ptr_bad!(tiocsptlck, libc::TIOCSPTLCK, libc::c_int);
-}
-
-const FLAGS: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
-
-/// Opens the directory at `path`.
-pub fn open_dir(path: &Path) -> nix::Result<OwnedFd> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty())
-}
-
-/// Opens `ptmx` in `dir`.
-pub fn open_master(dir: BorrowedFd) -> nix::Result<OwnedFd> {
-    openat(dir, "ptmx", FLAGS, Mode::empty())
-}
+pub use rdevpts_ptydir::{open_dir, open_master, unlock};
 
 /// Unlocks the slave of `master`, and opens it by its name in `dir`.
 pub fn open_slave(dir: BorrowedFd, master: &OwnedFd) -> nix::Result<OwnedFd> {
-    let mut index = 0;
     unlock(master)?;
-    // SAFETY: TIOCGPTN writes one unsigned int.
-    unsafe { ioctl::tiocgptn(master.as_raw_fd(), &mut index) }?;
-    openat(dir, index.to_string().as_str(), FLAGS, Mode::empty())
-}
-
-/// Lets the slave of `master` be opened.
-pub fn unlock(master: &OwnedFd) -> nix::Result<()> {
-    // SAFETY: TIOCSPTLCK reads one int.
-    unsafe { ioctl::tiocsptlck(master.as_raw_fd(), &0) }.map(drop)
+    let index = rdevpts_ptydir::index(master)?.ok_or(Errno::ENOTTY)?;
+    rdevpts_ptydir::open_slave(dir, index)
 }
 
 /// Opens the unlocked slave of `master` without a name (`TIOCGPTPEER`).
 pub fn open_peer(master: &OwnedFd) -> nix::Result<OwnedFd> {
-    // SAFETY: TIOCGPTPEER takes its argument by value.
-    let fd = unsafe { ioctl::tiocgptpeer(master.as_raw_fd(), FLAGS.bits()) }?;
-    // SAFETY: The ioctl made this descriptor, and nobody else knows of it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    rdevpts_ptydir::open_peer(master)?.ok_or(Errno::ENOTTY)
 }
 
 /// What the line discipline of a slave does.

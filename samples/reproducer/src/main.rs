@@ -9,7 +9,6 @@
 mod dents;
 mod judge;
 mod ledger;
-mod pty;
 mod report;
 mod work;
 
@@ -18,6 +17,7 @@ use clap::{Parser, ValueEnum};
 use judge::{Kind, Violation};
 use ledger::Ledger;
 use nix::sched::{unshare, CloneFlags};
+use rdevpts_ptydir as pty;
 use report::{tell, Count, Counters, Report, Totals};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};

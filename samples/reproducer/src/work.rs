@@ -5,12 +5,12 @@
 use crate::dents::{getdents, parse, Dent, Name};
 use crate::judge::{judge, whose, Kind, Pass, Seen, Stat, Violation, Whose};
 use crate::ledger::{Ledger, LifeId};
-use crate::pty;
 use crate::report::{Count, Counters, Report};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
 use nix::unistd::{lseek, Whence};
+use rdevpts_ptydir as pty;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

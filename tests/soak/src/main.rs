@@ -5,8 +5,6 @@
 //! of each round all counters are zero, and the module goes.
 
 mod counters;
-#[path = "../../../samples/reproducer/src/pty.rs"]
-mod pty;
 mod round;
 mod strain;
 mod system;

@@ -115,7 +115,7 @@ pub fn victims(counters: &Counters, directory: &Path) -> Result<()> {
 
 fn be_killed(counters: &Counters, group: &Path, directory: &Path) -> Result<()> {
     fs::write(group.join("cgroup.procs"), "0")?;
-    let handle = crate::pty::open_dir(directory)?;
+    let handle = rdevpts_ptydir::open_dir(directory)?;
     let mut held = Vec::new();
     let mut own = Vec::new();
     while !counters.stopped() {

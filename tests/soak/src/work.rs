@@ -3,11 +3,11 @@
 //! What processes do with ptys: hold them, open and close and hang them up, carry bytes, list the directory.
 
 use crate::counters::{count, Counters};
-use crate::pty;
 use crate::system::names;
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
 use nix::sys::termios::{cfmakeraw, tcgetattr, tcsetattr, SetArg};
+use rdevpts_ptydir as pty;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

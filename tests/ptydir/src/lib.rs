@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Opening ptys by the ways that a pty directory offers.
+//! Opening ptys by the ways that a pty directory offers: of devpts, rdevpts, or racypts, which has no more than `ptmx`.
 
 use nix::errno::Errno;
 use nix::fcntl::{openat, OFlag};
