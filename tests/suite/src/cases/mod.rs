@@ -6,6 +6,7 @@ mod canonical;
 mod compat;
 mod controlling_tty;
 mod counters;
+mod counters_lifetime;
 mod crowds;
 mod cves;
 mod directory;
@@ -86,6 +87,7 @@ const THEMES: &[&[Case]] = &[
     foreign_node::CASES,
     fdinfo::CASES,
     counters::CASES,
+    counters_lifetime::CASES,
     times::CASES,
     winsize::CASES,
     signals::CASES,
