@@ -49,8 +49,8 @@ _PACKAGING = """
 """.split()
 # What the package is tried on: a Debian that boots, with what one logs in by. What the package needs is for apt to find.
 _FRESH = """
-    ca-certificates dbus initramfs-tools iproute2 kmod login mount openssh-client openssh-server passwd procps systemd systemd-sysv
-    tmux util-linux
+    bsdutils ca-certificates dbus initramfs-tools iproute2 kmod login mount openssh-client openssh-server passwd procps systemd
+    systemd-sysv tmux util-linux
 """.split()
 # Made in the root so that the guest, which sees it read-only, finds a place to mount something.
 _MOUNT_POINTS = ("rdevpts", "usr/lib/modules")
