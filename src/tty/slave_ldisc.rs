@@ -15,6 +15,7 @@ use super::{
     end::End,
     ldisc::{self, NTty},
     operations::Slave,
+    tty_struct::Flag,
 };
 use crate::{bindings, model::lines};
 use core::{marker::PhantomData, ptr::addr_of_mut};
@@ -145,6 +146,11 @@ impl<S: Slave> SlaveLdisc<S> {
         let result = unsafe { write::<S>(&end, file, text, n_tty) };
         if batch.end() {
             end.tell_master(len);
+        }
+        // `N_TTY` asks for a wake-up after its last look. A reader who has taken all of it in between saw nobody who asked, and
+        // may be the last to come: see `Tty::wakeup_writers`.
+        if end.tty().test(Flag::DoWriteWakeup) && end.write_room() > 0 {
+            end.tty().wakeup();
         }
         result
     }

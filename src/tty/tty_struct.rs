@@ -221,7 +221,8 @@ impl Tty {
 
     /// Like [`wakeup`](Self::wakeup), if anybody waits for room.
     ///
-    /// Who waits joined `write_wait`, or set the flag, before it last looked, under the lock under which room was made.
+    /// Who waits joined `write_wait` before it last looked, under the lock under which room was made. `N_TTY` sets the flag after
+    /// its last look; a slave's writer then looks once more.
     pub(super) fn wakeup_writers(&self) {
         // SAFETY: The object is live and its wait queues are initialised with it.
         let waiting = unsafe {
