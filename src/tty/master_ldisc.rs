@@ -67,7 +67,13 @@ impl<M: Master> MasterLdisc<M> {
     /// Called when the line discipline is detached, for good, and none of its other operations is under way.
     unsafe extern "C" fn close(tty: *mut bindings::tty_struct) {
         // SAFETY: The terminal is live. It may be without a slave, when it is only half made.
-        if let Some(end) = unsafe { Self::end(tty) } {
+        let Some(end) = (unsafe { Self::end(tty) }) else {
+            return;
+        };
+        if end.tty().count() == 0 {
+            // Closed for good: nobody reads what is left.
+            end.channel().flush_input();
+        } else {
             end.detach_channel();
         }
     }
