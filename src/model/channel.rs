@@ -65,8 +65,6 @@ pub struct Produced {
 pub struct Consumed {
     /// Whether writers must be told that there is room.
     pub wake_writers: bool,
-    /// Whether nothing is left, and nobody is writing: the memory may be given back.
-    pub idle: bool,
 }
 
 impl Channel {
@@ -210,13 +208,10 @@ impl Channel {
         if wake_writers {
             self.starved = false;
         }
-        Consumed {
-            wake_writers,
-            idle: self.is_idle(),
-        }
+        Consumed { wake_writers }
     }
 
-    /// Whether nothing is there and nobody is writing.
+    /// Whether nothing is there and nobody is writing: the memory may be given back.
     pub const fn is_idle(&self) -> bool {
         self.ring.is_empty() && !self.ring.is_pinned() && self.batches == 0
     }

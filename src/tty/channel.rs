@@ -69,10 +69,12 @@ impl State {
         (produced.spans.len(), produced.wake_readers)
     }
 
-    /// Puts in the first line of `text`, with its `\n` made `\r\n`, if all of it fits and leaves `spare` room. Returns how much
-    /// of `text` that was.
+    /// Puts in the first line of `text`, with its `\n` made `\r\n`, if it is no longer than a piece, and all of it fits and leaves
+    /// `spare` room. Returns how much of `text` that was.
     fn put_line(&mut self, text: &[u8], spare: usize, wake: &mut bool) -> usize {
-        let Some((line, _)) = lines::first_newline(text).and_then(|end| text.split_at_checked(end))
+        // A longer line is the line discipline's: interrupts are disabled.
+        let near = text.get(..PIECE).unwrap_or(text);
+        let Some((line, _)) = lines::first_newline(near).and_then(|end| text.split_at_checked(end))
         else {
             return 0;
         };
@@ -196,8 +198,8 @@ impl Channel {
         Some((taken, wake))
     }
 
-    /// Puts in `lines`, each of which ends in a newline, with each `\n` made `\r\n`, as far as they fit and as long as the line
-    /// discipline is at the beginning of a line. Returns how much was taken, and whether readers must be woken.
+    /// Puts in `lines`, each of which ends in a newline, with each `\n` made `\r\n`, as far as they are short and fit, and as long
+    /// as the line discipline is at the beginning of a line. Returns how much was taken, and whether readers must be woken.
     ///
     /// The line discipline's echo goes by the room that it was told a moment ago, and does not look how much of it was taken: while
     /// there may be one, as much room as it can need is left. It says so before it asks for room, under the lock: where it is not

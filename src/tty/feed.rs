@@ -41,7 +41,9 @@ fn feed_window<P: 'static>(end: &End<'_, P>, data: &[u8], waits: bool, after: us
         // A reader of the slave that is stalled in a page fault holds its termios_rwsem, and so holds up whoever changes the
         // settings, or flushes for a signal: that may be a kworker, as with the C driver, and not the master's writer.
         Some(ldisc) if !signals.contains_any(data) && slave.settings_are_free() => {
-            end.channel().provide_for_echo(data.len());
+            if slave.echoes() {
+                end.channel().provide_for_echo(data.len());
+            }
             port.feed(&ldisc, slave, data, signals, waits, after)
         }
         // Or it is being changed: the work that the flip buffer has will find the next.

@@ -110,7 +110,6 @@ impl Checked {
             self.writer_sleeps = false;
         }
         assert!(!self.writer_sleeps || self.queue.room() < self.queue.capacity() / 2);
-        assert_eq!(consumed.idle, self.queue.is_empty() && self.batches == 0);
     }
 
     /// One thing happens.
