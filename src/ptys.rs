@@ -6,7 +6,8 @@
 //! counted, and `ptys`, a line for each pty that there is. `Documentation/inside.rst` says what is in them. Each pty counts for itself;
 //! what it counted is added to the mount's when its master is closed.
 //!
-//! Who opens and closes masters waits for who looks, so that is for some ptys at a time, and for nothing that user space can hold up.
+//! Who opens and closes masters waits for who looks: in `ptys` at some ptys at a time, in `mounts` at all of one mount. Nothing that
+//! user space can hold up is waited for meanwhile.
 
 use crate::{
     pair::Pair,
@@ -22,7 +23,7 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 
-/// How many ptys are looked at without a break.
+/// How many ptys are looked at without a break, but for their sum.
 const BATCH: usize = 16;
 
 /// A pty that can be looked at from when its node is there until its master is closed.

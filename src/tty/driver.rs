@@ -135,7 +135,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // SAFETY: Registered by the invariant. No terminal of it is left: each holds a reference to the module, and a
-        // driver is dropped on the module's exit or before it could have any.
+        // driver is dropped on the module's exit, before it could have any, or when those of its trial are gone.
         unsafe {
             bindings::tty_unregister_driver(self.as_ptr());
             // destruct_tty_driver() walks `termios[0..num]`, which TTY_DRIVER_DEVPTS_MEM drivers do not have: the core

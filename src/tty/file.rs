@@ -48,6 +48,14 @@ unsafe impl Send for CoreFops {}
 // SAFETY: As above.
 unsafe impl Sync for CoreFops {}
 
+/// File operations that are made of the core's when the driver is, once.
+pub(super) struct Table(pub(super) bindings::file_operations);
+
+// SAFETY: A table of functions, constant once made.
+unsafe impl Send for Table {}
+// SAFETY: As above.
+unsafe impl Sync for Table {}
+
 impl CoreFops {
     /// The table, from the character device of a driver that was registered with `TTY_DRIVER_DYNAMIC_ALLOC`.
     ///

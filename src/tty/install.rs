@@ -162,7 +162,9 @@ impl<M: Master, S: Slave<Pair = M::Pair>> PtyDriver<M, S> {
         tty: *mut bindings::tty_struct,
         file: *mut bindings::file,
     ) -> c_int {
-        // SAFETY: `tty_lock()` is held. The table has `N_TTY`'s operations but for `write`, which shares no data with them.
+        // What `N_TTY`'s own table has begun to receive does not say that it may echo; lines of a writer leave no room for that.
+        // SAFETY: `tty_lock()` is held. The operations in the table that are not `N_TTY`'s call those, and keep what is their own
+        // in the channel, which `N_TTY` does not know.
         unsafe {
             ldisc::adopt(tty, slave_ldisc(tty));
             Operations::<S, false>::open(tty, file)

@@ -4,9 +4,9 @@
 //!
 //! A pty starts with `N_TTY` at both ends. The master's never does anything: its terminal is raw for good. So its place is
 //! taken, under the same number, by operations that know no buffer (`master_ldisc.rs`); the slave's are those of `N_TTY`
-//! with a `write` before them (`slave_ldisc.rs`). `tty->ldisc->ops` is written where the terminal is made, and for a slave
-//! once more when it is opened after a hangup, which attaches `N_TTY` anew. A line discipline that user space chooses
-//! (`TIOCSETD`) is attached as ever, and ours is gone then.
+//! with some of them replaced (`slave_ldisc.rs`). `tty->ldisc->ops` is written where the terminal is made, and for a slave
+//! once more when it is opened after `N_TTY` was attached anew, by a hangup or by `TIOCSETD`. A line discipline that user
+//! space chooses is attached as ever, and ours is gone then.
 //!
 //! C headers: [`include/linux/tty_ldisc.h`](srctree/include/linux/tty_ldisc.h)
 
@@ -14,7 +14,7 @@ use super::tty_struct::{Flag, Tty};
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    ptr::{addr_of_mut, NonNull},
+    ptr::{self, addr_of_mut, NonNull},
 };
 use kernel::{
     prelude::*,
@@ -53,12 +53,30 @@ pub(super) fn inherit() -> bindings::tty_ldisc_ops {
     ops
 }
 
+/// Whether `ops`, which a terminal of ours has, came there by [`adopt`]: the number of `N_TTY`, but not the kernel's table.
+pub(super) fn is_adopted(ops: &bindings::tty_ldisc_ops) -> bool {
+    ops.num == bindings::N_TTY as c_int
+        && n_tty().is_some_and(|n_tty| !ptr::eq(n_tty.table.as_ptr(), ops))
+}
+
+/// Where a line discipline has its operations.
+///
+/// # Safety
+///
+/// `ldisc` is valid for `'a`.
+unsafe fn attached<'a>(
+    ldisc: *mut bindings::tty_ldisc,
+) -> &'a Atomic<*mut bindings::tty_ldisc_ops> {
+    // SAFETY: The caller's promise. The core writes it before anybody else has the line discipline.
+    unsafe { Atomic::from_ptr(addr_of_mut!((*ldisc).ops).cast()) }
+}
+
 /// Puts `ops` under the line discipline of `tty` if that is `N_TTY`.
 ///
 /// # Safety
 ///
-/// `tty` is being made, or `tty_lock()` of it is held. `ops` can take over at any time from `N_TTY` with its data, if the line
-/// discipline is open; it outlives the terminal.
+/// `tty` is being made, or `tty_lock()` of it is held. `ops` can take over at any time from `N_TTY` with its data, while calls
+/// of either are under way, if the line discipline is open; it outlives the terminal.
 pub(super) unsafe fn adopt(tty: *mut bindings::tty_struct, ops: *const bindings::tty_ldisc_ops) {
     // SAFETY: A terminal that is being made has a line discipline. Later it is changed, exclusive of `tty_lock()`'s holders,
     // by `tty_set_ldisc()` and by a hangup.
@@ -67,8 +85,7 @@ pub(super) unsafe fn adopt(tty: *mut bindings::tty_struct, ops: *const bindings:
         let Some(ldisc) = NonNull::new(ldisc) else {
             return;
         };
-        let slot = addr_of_mut!((*ldisc.as_ptr()).ops).cast::<*mut bindings::tty_ldisc_ops>();
-        let attached = Atomic::from_ptr(slot);
+        let attached = attached(ldisc.as_ptr());
         let Some(table) = NonNull::new(attached.load(Relaxed)) else {
             return;
         };
@@ -133,8 +150,9 @@ impl<'a> Ldisc<'a> {
 
     /// Its operations.
     pub(super) fn ops(&self) -> &'a bindings::tty_ldisc_ops {
-        // SAFETY: Attached, by the invariant; a table outlives every terminal that has it.
-        unsafe { &*(*self.raw.as_ptr()).ops }
+        // SAFETY: Attached, by the invariant; a table outlives every terminal that has it. `adopt` may put another into the
+        // place at any time.
+        unsafe { &*attached(self.raw.as_ptr()).load(Relaxed) }
     }
 
     /// Hands it input (`tty_ldisc_receive_buf()`). Returns how much it took. May sleep.

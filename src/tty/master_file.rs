@@ -11,10 +11,9 @@
 
 use super::{
     end::master_end,
-    file::{CoreFops, OpeningFile},
+    file::{CoreFops, OpeningFile, Table},
     iter::{Destination, Source},
-    ldisc::Ldisc,
-    master_ldisc::MasterLdisc,
+    ldisc::{is_adopted, Ldisc},
     master_read, master_write,
     operations::Master,
     tty_struct::Flag,
@@ -29,13 +28,6 @@ use kernel::{error::from_result, fs::File, prelude::*, sync::SetOnce};
 /// The file operations of a driver's masters, in a static of the driver ([`Master::fops`]), so that they are there as long
 /// as its code.
 pub(crate) struct FopsCell(SetOnce<Table>);
-
-struct Table(bindings::file_operations);
-
-// SAFETY: A table of functions, constant once made.
-unsafe impl Send for Table {}
-// SAFETY: As above.
-unsafe impl Sync for Table {}
 
 impl FopsCell {
     /// A table that [`PtyDriver::new`](super::PtyDriver::new) fills.
@@ -163,7 +155,7 @@ impl<M: Master> MasterFops<M> {
                 0
             };
         };
-        if !core::ptr::eq(ldisc.ops(), MasterLdisc::<M>::OPS) {
+        if !is_adopted(ldisc.ops()) {
             drop(ldisc);
             // SAFETY: The file is open, on a master of ours.
             if nowait && !unsafe { Self::is_ready(file, READABLE) } {
@@ -212,7 +204,7 @@ impl<M: Master> MasterFops<M> {
             let Some(ldisc) = Ldisc::get(end.tty()) else {
                 return EAGAIN.to_errno() as isize;
             };
-            if core::ptr::eq(ldisc.ops(), MasterLdisc::<M>::OPS) {
+            if is_adopted(ldisc.ops()) {
                 // SAFETY: The caller's iterator.
                 let mut from = unsafe { Source::from_raw(iter) };
                 let room = || M::write_room(&end);

@@ -349,10 +349,14 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
     ) {
         // SAFETY: `old` is the caller's copy of the settings before the change.
         let old = unsafe { Termios::from_raw(old) };
-        // SAFETY: The tty is live; the write lock makes its settings ours for the call.
-        let new = unsafe { Termios::from_raw_mut(addr_of_mut!((*tty).termios)) };
+        // SAFETY: The tty is live; nobody else writes its settings under the write lock.
+        let settings = unsafe { addr_of_mut!((*tty).termios) };
+        // SAFETY: As above. A copy, since others may read them meanwhile: see `settings.rs`.
+        let mut new = *unsafe { Termios::from_raw(settings) };
         // SAFETY: The tty has an open file or an attached line discipline, so is not released.
-        unsafe { Self::with(tty, (), |end| T::set_termios(end, old, new)) };
+        unsafe { Self::with(tty, (), |end| T::set_termios(end, old, &mut new)) };
+        // SAFETY: As above. It is all that a `Termios` lets change.
+        unsafe { addr_of_mut!((*settings).c_cflag).write_volatile(new.as_raw().c_cflag) };
     }
 
     /// # Safety

@@ -9,7 +9,7 @@
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c)
 
 use super::{
-    file::CoreFops,
+    file::{CoreFops, Table},
     iter::Destination,
     ldisc::Ldisc,
     port::Port,
@@ -29,13 +29,6 @@ use kernel::{
 const BUFFER: usize = 256;
 /// How many the tty core reads at a time.
 const CORE_BUFFER: usize = 64;
-
-struct Table(bindings::file_operations);
-
-// SAFETY: A table of functions, constant once made.
-unsafe impl Send for Table {}
-// SAFETY: As above.
-unsafe impl Sync for Table {}
 
 static FOPS: SetOnce<Table> = SetOnce::new();
 

@@ -46,16 +46,6 @@ impl Termios {
         unsafe { &*ptr.cast() }
     }
 
-    /// Borrows a C object for writing.
-    ///
-    /// # Safety
-    ///
-    /// `ptr` must be valid for reads and writes and not be accessed otherwise for `'a`.
-    pub(super) unsafe fn from_raw_mut<'a>(ptr: *mut bindings::ktermios) -> &'a mut Self {
-        // SAFETY: A transparent wrapper; the rest is the caller's promise.
-        unsafe { &mut *ptr.cast() }
-    }
-
     /// The C object.
     pub(super) fn as_raw(&self) -> &bindings::ktermios {
         &self.0
@@ -73,7 +63,7 @@ impl Termios {
             && self.cc(bindings::VSTART) == 0o21
     }
 
-    /// Makes `c_cflag` what a pty can do: 8 bits, no parity, receiver on.
+    /// Makes `c_cflag`, the only part that a driver can change, what a pty can do: 8 bits, no parity, receiver on.
     pub(crate) fn force_8bit(&mut self) {
         self.0.c_cflag &= !(bindings::CSIZE | bindings::PARENB);
         self.0.c_cflag |= bindings::CS8 | bindings::CREAD;

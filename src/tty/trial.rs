@@ -13,69 +13,33 @@
 //!
 //! C source: [`drivers/tty/tty_io.c`](srctree/drivers/tty/tty_io.c), [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
+mod facts;
+mod scratch;
+
 use super::{
     end::{master_end, End},
     ends::Ends,
     file::OpeningFile,
     ldisc::{self, Ldisc},
-    master_ldisc::MasterLdisc,
     operations::{Master, Slave},
     pair::{Creation, PtyDriver},
     port::Port,
-    tty_struct::{Flag, Tty},
+    tty_struct::Flag,
 };
 use crate::bindings;
 use core::{
     cell::UnsafeCell,
-    ptr::{self, addr_of, addr_of_mut, NonNull},
+    ptr::{self, addr_of, addr_of_mut},
 };
-use kernel::{
-    error::from_err_ptr,
-    fs::File,
-    prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{ordering::Relaxed, Atomic},
-    },
-};
+use facts::{attached, done, must};
+use kernel::{error::from_err_ptr, prelude::*};
+use scratch::{opening_on, Scratch};
 
-/// Why there is no driver.
-pub(super) enum Refusal {
-    /// What is not as it was.
-    Fact(&'static str),
-    /// It could not be found out.
-    Error(Error),
-}
+pub(super) use facts::{file_operations, line_discipline, new_pair, new_slave, Found, Refusal};
+pub(super) use scratch::slave_of;
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// What a look at the core found.
-pub(super) type Found<T = ()> = Result<T, Refusal>;
-
-/// Refuses unless `fact` holds. `otherwise` is what the log says then.
-fn must(fact: bool, otherwise: &'static str) -> Found {
-    if fact {
-        Ok(())
-    } else {
-        Err(Refusal::Fact(otherwise))
-    }
-}
-
-/// What a function of the core's gave. That there is no memory, or a signal, says nothing of the core; `otherwise` is what the log
-/// says of other errors.
-fn done<T>(result: Result<T>, otherwise: &'static str) -> Found<T> {
-    result.map_err(|error| {
-        if [ENOMEM, EINTR, ERESTARTSYS].contains(&error) {
-            Refusal::Error(error)
-        } else {
-            Refusal::Fact(otherwise)
-        }
-    })
-}
+/// After so many waits, of a millisecond and more each, the core has had the time.
+const LONG: u32 = 5_000;
 
 /// How often `module` is referred to.
 pub(super) fn references(module: &'static ThisModule) -> c_int {
@@ -95,80 +59,38 @@ pub(super) fn of_core<M: Master, S: Slave<Pair = M::Pair>>(
     module: &'static ThisModule,
     before: c_int,
 ) -> Result {
-    match run(driver, module, before) {
+    let result = match run(driver) {
         Ok(()) => Ok(()),
         Err(Refusal::Error(error)) => Err(error),
         Err(Refusal::Fact(what)) => {
             pr_err!("not loaded: this kernel is not as it was tried: {what}\n");
             Err(ENOEXEC)
         }
-    }
+    };
+    until_freed(module, before);
+    result
 }
 
-/// [`of_core`] without the words.
-pub(super) fn run<M: Master, S: Slave<Pair = M::Pair>>(
-    driver: &PtyDriver<M, S>,
-    module: &'static ThisModule,
-    before: c_int,
-) -> Found {
+/// Tries it, without the words. [`until_freed`] must come after it.
+pub(super) fn run<M: Master, S: Slave<Pair = M::Pair>>(driver: &PtyDriver<M, S>) -> Found {
     line_discipline(&ldisc::inherit())?;
     file_operations(driver.core.0)?;
-    let found = slave(driver, |slave, port| new_slave(driver, slave, port))
-        .and_then(|()| pair(driver, |file| conversation(driver, file)));
-    // The core frees a terminal in a work queue, and calls the module for it: it must still be there then, loaded or not.
+    slave(driver, |slave, port| new_slave(driver, slave, port))?;
+    pair(driver, |file| conversation(driver, file))
+}
+
+/// Waits until `module` is not referred to more often than `before`: the core frees a terminal in a work queue, and calls the
+/// module for it, which must still be there then, loaded or not.
+pub(super) fn until_freed(module: &'static ThisModule, before: c_int) {
+    let mut waited = 0u32;
     while references(module) > before {
+        if waited == LONG {
+            pr_err!("the tty core keeps the terminals that it was tried with; to go on would crash it\n");
+        }
+        waited = waited.saturating_add(1);
         // SAFETY: This task may sleep.
         unsafe { bindings::msleep(1) };
     }
-    found
-}
-
-/// The core's file operations, of which copies are made with some entries replaced.
-pub(super) fn file_operations(core: &bindings::file_operations) -> Found {
-    must(
-        core.owner.is_null(),
-        "the tty core's file operations have an owner",
-    )?;
-    must(
-        core.open.is_some()
-            && core.release.is_some()
-            && core.read_iter.is_some()
-            && core.write_iter.is_some()
-            && core.poll.is_some()
-            && core.fasync.is_some()
-            && core.unlocked_ioctl.is_some()
-            && core.splice_read.is_some()
-            && core.splice_write.is_some(),
-        "the tty core's file operations lack one that is passed on to",
-    )?;
-    #[cfg(CONFIG_COMPAT)]
-    must(
-        core.compat_ioctl.is_some(),
-        "the tty core's file operations have no compat_ioctl",
-    )?;
-    Ok(())
-}
-
-/// `N_TTY`'s operations, of which a slave's are made.
-pub(super) fn line_discipline(n_tty: &bindings::tty_ldisc_ops) -> Found {
-    must(
-        n_tty.num == bindings::N_TTY as c_int,
-        "the inherited line discipline is not N_TTY",
-    )?;
-    must(n_tty.owner.is_null(), "the inherited N_TTY has an owner")?;
-    must(
-        n_tty.open.is_some()
-            && n_tty.close.is_some()
-            && n_tty.read.is_some()
-            && n_tty.write.is_some()
-            && n_tty.ioctl.is_some()
-            && n_tty.poll.is_some()
-            && n_tty.flush_buffer.is_some()
-            && n_tty.set_termios.is_some()
-            && n_tty.receive_buf2.is_some()
-            && n_tty.lookahead_buf.is_some(),
-        "N_TTY lacks an operation that is passed on to",
-    )
 }
 
 /// Makes a slave without a master, has `look` look at it as `tty_kopen_exclusive()` gave it, and takes it back.
@@ -202,51 +124,6 @@ pub(super) fn slave<M: Master, S: Slave<Pair = M::Pair>>(
         bindings::tty_kclose(slave);
     }
     found
-}
-
-/// A slave that the kernel has just opened.
-pub(super) fn new_slave<M: Master, S: Slave<Pair = M::Pair>>(
-    driver: &PtyDriver<M, S>,
-    slave: *mut bindings::tty_struct,
-    port: &Port,
-) -> Found {
-    // SAFETY: The slave is live, and this task's alone.
-    unsafe {
-        must(
-            bindings::rdevpts_mutex_is_locked(addr_of_mut!((*slave).legacy_mutex)),
-            "tty_kopen_exclusive() gives a terminal that is not locked",
-        )?;
-        must(
-            (*slave).count == 1,
-            "tty_kopen_exclusive() counts otherwise than install does",
-        )?;
-        must(
-            is_kopened(port.as_ptr()),
-            "tty_kopen_exclusive() does not mark the port",
-        )?;
-        must(
-            (*slave).link.is_null() && (*slave).index == 0,
-            "tty_kopen_exclusive() gives another terminal than was asked for",
-        )?;
-        must(
-            (*slave).driver == driver.pts.as_ptr()
-                && (*slave).ops == (*driver.pts.as_ptr()).ops
-                && (*slave).port == port.as_ptr(),
-            "tty_init_dev() changes what install has set",
-        )?;
-        must(
-            (*port.as_ptr()).itty == slave,
-            "tty_init_dev() does not name the terminal in its port",
-        )?;
-        must(
-            attached(slave) == addr_of!(driver.slave_ldisc),
-            "a new terminal has another line discipline than N_TTY, or later than install",
-        )?;
-        must(
-            (*(*driver.nursery.as_ptr()).ttys).is_null(),
-            "a terminal that is not entered into its driver's table is there",
-        )
-    }
 }
 
 /// Makes a pair, with a file for its master, has `look` look at that, and closes it.
@@ -293,51 +170,6 @@ fn conversation<M: Master, S: Slave<Pair = M::Pair>>(
     )
 }
 
-/// A pair that has just been made, with its master open as `file`.
-pub(super) fn new_pair<M: Master, S: Slave<Pair = M::Pair>>(
-    driver: &PtyDriver<M, S>,
-    file: *mut bindings::file,
-) -> Found {
-    // SAFETY: The core has opened the file: it has a `tty_file_private`, whose terminal is live. The pair is this task's alone.
-    unsafe {
-        let private = (*file).private_data.cast::<bindings::tty_file_private>();
-        must(
-            !private.is_null() && (*private).file == file && !(*private).tty.is_null(),
-            "tty_open() does not have a terminal's files as it had",
-        )?;
-        let master = (*private).tty;
-        let files = addr_of_mut!((*master).tty_files);
-        must(
-            (*master).driver == driver.ptm.as_ptr()
-                && (*master).ops == (*driver.ptm.as_ptr()).ops
-                && (*master).count == 1
-                && (*files).next == addr_of_mut!((*private).list)
-                && (*(*files).next).next == files,
-            "tty_open() counts otherwise than install does",
-        )?;
-        let slave = (*master).link;
-        must(
-            !slave.is_null() && (*slave).link == master,
-            "tty_open() does not keep the link that open has set",
-        )?;
-        must(
-            !(*master).port.is_null() && (*(*master).port).itty == master,
-            "tty_open() does not name the terminal in its port",
-        )?;
-        must(
-            attached(master) == ptr::from_ref(MasterLdisc::<M>::OPS),
-            "a new master has another line discipline than N_TTY, or later than install",
-        )?;
-        must(
-            (*slave).count == 1
-                && (*slave).index == 0
-                && (*(*slave).port).itty == slave
-                && !is_kopened((*slave).port),
-            "tty_open() of a master changes its slave",
-        )
-    }
-}
-
 /// Opens the slave through its entrance.
 fn open_slave<M: Master, S: Slave<Pair = M::Pair>>(
     driver: &PtyDriver<M, S>,
@@ -349,10 +181,8 @@ fn open_slave<M: Master, S: Slave<Pair = M::Pair>>(
         (*file.as_ptr()).f_flags |= bindings::O_NOCTTY | bindings::O_NONBLOCK;
         OpeningFile::from_raw(file.as_ptr())
     };
-    SLAVE.store(slave, Relaxed);
-    OPENING.store(file.as_ptr(), Relaxed);
-    let result = driver.open_slave(opening);
-    OPENING.store(ptr::null_mut(), Relaxed);
+    // SAFETY: The slave is live: its master is open.
+    let result = unsafe { opening_on(slave, file, || driver.open_slave(opening)) };
     if let Err(error) = result {
         // SAFETY: Not open, so that there is nothing to close.
         unsafe { (*file.as_ptr()).f_op = Scratch::FOPS };
@@ -449,79 +279,4 @@ fn hung_up<M: Master, S: Slave<Pair = M::Pair>>(driver: &PtyDriver<M, S>, file: 
         !ptr::eq(fops, driver.slave_fops),
         "a hangup does not disconnect the files of a slave",
     )
-}
-
-/// `TTY_PORT_KOPENED`.
-///
-/// # Safety
-///
-/// `port` is initialised.
-unsafe fn is_kopened(port: *const bindings::tty_port) -> bool {
-    // SAFETY: The caller's promise.
-    unsafe { bindings::rdevpts_test_bit(bindings::TTY_PORT_KOPENED, addr_of!((*port).iflags)) }
-}
-
-/// The operations of the line discipline of `tty`.
-///
-/// # Safety
-///
-/// `tty` is live, and this task's alone.
-unsafe fn attached(tty: *mut bindings::tty_struct) -> *const bindings::tty_ldisc_ops {
-    // SAFETY: The caller's promise. A line discipline has operations.
-    unsafe {
-        match NonNull::new((*tty).ldisc) {
-            Some(ldisc) => (*ldisc.as_ptr()).ops,
-            None => ptr::null(),
-        }
-    }
-}
-
-/// A file of no file system, which nobody else has.
-///
-/// # Invariants
-///
-/// Owns the only reference. Its operations' `release`, if there is one, is for what it is open on.
-struct Scratch(NonNull<bindings::file>);
-
-impl Scratch {
-    const FOPS: &'static bindings::file_operations = &pin_init::zeroed();
-
-    fn new() -> Result<Self> {
-        // SAFETY: The operations are static, and there are none.
-        let file = from_err_ptr(unsafe {
-            bindings::anon_inode_getfile(
-                c"trial".as_char_ptr(),
-                Self::FOPS,
-                ptr::null_mut(),
-                bindings::O_RDWR as c_int,
-            )
-        })?;
-        // INVARIANT: Just made.
-        NonNull::new(file).map(Self).ok_or(ENOMEM)
-    }
-
-    fn as_ptr(&self) -> *mut bindings::file {
-        self.0.as_ptr()
-    }
-}
-
-impl Drop for Scratch {
-    /// Now, and not when the task goes back to user space: the module may be gone then.
-    fn drop(&mut self) {
-        // SAFETY: Gives up the reference that we own by the invariant.
-        unsafe { bindings::__fput_sync(self.as_ptr()) };
-    }
-}
-
-/// Which file is being opened on a slave of the trial, and which that is.
-static OPENING: Atomic<*mut bindings::file> = Atomic::new(ptr::null_mut());
-static SLAVE: Atomic<*mut bindings::tty_struct> = Atomic::new(ptr::null_mut());
-
-/// The slave that `file`, which is being opened, is to be open on, if that is for the trial.
-pub(super) fn slave_of(file: &File) -> Option<ARef<Tty>> {
-    // The address of a file that is being opened, and that the trial has, is the trial's.
-    (OPENING.load(Relaxed) == file.as_ptr()).then(|| {
-        // SAFETY: The trial has the slave's master open for as long.
-        ARef::from(unsafe { Tty::from_raw(SLAVE.load(Relaxed)) })
-    })
 }

@@ -88,7 +88,10 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            tell(std::io::stderr(), &format!("rdevpts-reproducer: {error:#}\n"));
+            tell(
+                std::io::stderr(),
+                &format!("rdevpts-reproducer: {error:#}\n"),
+            );
             ExitCode::from(2)
         }
     }
