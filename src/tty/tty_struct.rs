@@ -326,8 +326,14 @@ impl Tty {
 
     /// Gives back the core's buffer for writes (`tty->write_buf`) if it is large and nobody is writing: the next write makes
     /// another.
+    ///
+    /// Who writes meanwhile and may not wait gets `EAGAIN`, and no `SIGIO`, which only room is a reason for. So who asked for that
+    /// keeps the buffer.
     pub(super) fn trim_write_buffer(&self) {
         let tty = self.as_ptr();
+        if self.has_fasync() {
+            return;
+        }
         // SAFETY: The object is live. `write_buf` and `write_cnt` are used under the mutex alone; the core allocates the buffer,
         // by `kvmalloc()`, whenever it is smaller than the write, so also when there is none.
         unsafe {
@@ -340,6 +346,10 @@ impl Tty {
             let buffer = core::mem::replace(&mut (*tty).write_buf, core::ptr::null_mut());
             (*tty).write_cnt = 0;
             bindings::kvfree(buffer.cast());
+        }
+        // Asked for meanwhile, before the `EAGAIN`.
+        if self.has_fasync() {
+            self.send_sigio_out();
         }
     }
 

@@ -2,17 +2,18 @@
 //! O_ASYNC and SIGIO.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
-use nix::sys::signal::Signal::{SIGIO, SIGUSR1};
+use nix::sys::signal::Signal::{SIGIO, SIGKILL, SIGUSR1};
 use nix::unistd::getpid;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::{check, check_eq};
 use crate::fixture::ioctl::{self, TIOCVHANGUP};
-use crate::fixture::process::session;
+use crate::fixture::process::{child, session};
 use crate::fixture::{io, pair, signals, term, Fs, Pty};
 
 cases! { "sigio":
@@ -23,6 +24,7 @@ cases! { "sigio":
     off_again => "without O_ASYNC nothing is sent",
     with_signal_and_descriptor => "F_SETSIG sends that signal, with descriptor and band",
     room_at_master => "a writer that found no room gets SIGIO when there is room again",
+    driven_by_room [alone] => "a writer that goes on when SIGIO says so, and at no other time, does not come to a stop",
     fioasync => "FIOASYNC turns it on",
     not_after_hangup => "O_ASYNC on a hung-up file is ENOTTY",
 }
@@ -164,6 +166,38 @@ fn room_at_master(ctx: &Ctx) -> Outcome {
         while signals::pending(SIGIO)? {
             signals::expect(SIGIO)?;
         }
+    }
+    Ok(())
+}
+
+fn driven_by_room(ctx: &Ctx) -> Outcome {
+    signals::block(&[SIGIO])?;
+    for of_master in [true, false] {
+        let (pty, slave) = pair(ctx)?;
+        term::raw(&slave)?;
+        let (from, to) = if of_master {
+            (&pty.master, &slave)
+        } else {
+            (&slave, &pty.master)
+        };
+        let writer = child(|| {
+            set_async(from, true).context("O_ASYNC")?;
+            io::set_nonblock(from, true)?;
+            loop {
+                while io::write_now(from, [b'x'; 5000]).is_ok() {}
+                signals::expect(SIGIO).with_context(|| {
+                    format!("no room, and no signal for it; at the master: {of_master}")
+                })?;
+            }
+        })?;
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(1) {
+            // All that is there in one go, so that nothing is left that a later read could tell of.
+            let read = io::read_some(to, 1 << 17)?;
+            check!(read.is_ok_and(|bytes| !bytes.is_empty()), "no bytes");
+        }
+        writer.signal(SIGKILL)?;
+        writer.killed_by(SIGKILL)?;
     }
     Ok(())
 }
