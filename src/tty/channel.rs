@@ -28,7 +28,7 @@ const LARGE: usize = Ring::MAX_CAPACITY;
 /// Room that whole lines leave for the line discipline's echo while it may echo: as much as it can have pending.
 const ECHO: usize = 4096;
 /// How many bytes are copied at a time with interrupts disabled.
-const PIECE: usize = 8192;
+pub(super) const PIECE: usize = 8192;
 
 /// The model with its memory.
 struct State {

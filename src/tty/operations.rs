@@ -85,7 +85,8 @@ pub(crate) trait PtyEnd: 'static {
         Err(ENOIOCTLCMD)
     }
 
-    /// The settings changed from `old` to `new`, which may be corrected. `termios_rwsem` is held for writing.
+    /// The settings changed from `old` to `new`, whose `c_cflag` may be corrected; nothing else of it is taken. `termios_rwsem` is
+    /// held for writing.
     fn set_termios(_end: &End<'_, Self::Pair>, _old: &Termios, _new: &mut Termios) {}
 
     /// Output was stopped (`TCOOFF`, ^S). `flow.lock` is held, interrupts are off.
@@ -355,7 +356,7 @@ impl<T: PtyEnd, const IS_MASTER: bool> Operations<T, IS_MASTER> {
         let mut new = *unsafe { Termios::from_raw(settings) };
         // SAFETY: The tty has an open file or an attached line discipline, so is not released.
         unsafe { Self::with(tty, (), |end| T::set_termios(end, old, &mut new)) };
-        // SAFETY: As above. It is all that a `Termios` lets change.
+        // SAFETY: As above.
         unsafe { addr_of_mut!((*settings).c_cflag).write_volatile(new.as_raw().c_cflag) };
     }
 

@@ -5,8 +5,8 @@
 //! `N_TTY` passes processed output on in lines, and each newline for itself. Where processing means no more than to make
 //! `\n` into `\r\n`, whole lines go to the [`Channel`](super::channel::Channel) at once, as long as the column that `N_TTY`
 //! counts for tabs is 0, which whole lines do not change: that is so when the last that it put out was a newline. What is after
-//! the last newline, and the first line after a prompt or an echo, it gets to see. While it has input, which it may echo, lines
-//! leave room for that.
+//! the last newline, the first line after a prompt or an echo, and a line above 8 KiB, it gets to see. While it has input, which
+//! it may echo, lines leave room for that.
 //!
 //! C source: [`drivers/tty/n_tty.c`](srctree/drivers/tty/n_tty.c)
 
@@ -21,8 +21,8 @@ use crate::{bindings, model::lines};
 use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::prelude::*;
 
-/// When there is no room, `N_TTY` waits for it with so much of the output at most.
-const STEP: usize = 256;
+/// When there is no room, or a line is longer, `N_TTY` gets so much of the output at most, and waits for room.
+const STEP: usize = super::channel::PIECE;
 /// A text of so many bytes that cannot begin with whole lines goes to `N_TTY` in one piece, as every text on C: it tells the
 /// master of each piece, whose reader, or a signal, could come between the first and the next.
 const ONE_PIECE: usize = 2048;
@@ -149,7 +149,7 @@ impl<S: Slave> SlaveLdisc<S> {
         }
         // `N_TTY` asks for a wake-up after its last look. A reader who has taken all of it in between saw nobody who asked, and
         // may be the last to come: see `Tty::wakeup_writers`.
-        if end.tty().test(Flag::DoWriteWakeup) && end.write_room() > 0 {
+        if end.tty().test(Flag::DoWriteWakeup) && S::write_room(&end) > 0 {
             end.tty().wakeup();
         }
         result

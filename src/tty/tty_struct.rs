@@ -222,7 +222,7 @@ impl Tty {
     /// Like [`wakeup`](Self::wakeup), if anybody waits for room.
     ///
     /// Who waits joined `write_wait` before it last looked, under the lock under which room was made. `N_TTY` sets the flag after
-    /// its last look; a slave's writer then looks once more.
+    /// its last look; a slave's writer then looks once more, where our table is attached.
     pub(super) fn wakeup_writers(&self) {
         // SAFETY: The object is live and its wait queues are initialised with it.
         let waiting = unsafe {
