@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::case::{cases, Ctx, Outcome};
 use crate::check::check;
+use crate::fixture::process::child;
 use crate::fixture::term::Termios;
 use crate::fixture::{io, pair, term, Pty};
 
@@ -32,6 +33,7 @@ cases! { "output":
     long_echo => "the echo of as many lines as a slave holds comes whole",
     echo_without_reader => "echo does not fill up what it cannot send, nor lose the line",
     large_cooked_output => "a large text with newlines comes out whole, each with its carriage return",
+    long_lines => "so do lines of any length, between short ones and by themselves",
 }
 
 /// A pty with settings changed by `change`.
@@ -230,13 +232,29 @@ fn echo_without_reader(ctx: &Ctx) -> Outcome {
     Ok(())
 }
 
-fn large_cooked_output(ctx: &Ctx) -> Outcome {
+/// Fails unless `text`, written in one go, comes out as a terminal has it.
+fn comes_out(ctx: &Ctx, text: &str) -> Outcome {
     let (pty, slave) = pair(ctx)?;
+    let writer = child(|| io::write_all(&slave, text))?;
+    io::expect(&pty.master, text.replace('\n', "\r\n"))?;
+    writer.succeed()
+}
+
+fn large_cooked_output(ctx: &Ctx) -> Outcome {
     let text = (0..3000).fold(String::new(), |mut text, i| {
         text += &format!("line {i} {}\n", "x".repeat(i % 70));
         text
     });
-    let writer = crate::fixture::process::child(|| io::write_all(&slave, &text))?;
-    io::expect(&pty.master, text.replace('\n', "\r\n"))?;
-    writer.succeed()
+    comes_out(ctx, &text)
+}
+
+fn long_lines(ctx: &Ctx) -> Outcome {
+    for len in [
+        255, 256, 4095, 8190, 8191, 8192, 8193, 20_000, 65_535, 65_536, 200_000,
+    ] {
+        let line: String = ('a'..='y').cycle().take(len).collect();
+        comes_out(ctx, &format!("{line}\n"))?;
+        comes_out(ctx, &format!("before\n{line}\nafter\n{line}\n\nend\n"))?;
+    }
+    Ok(())
 }
