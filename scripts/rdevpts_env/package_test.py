@@ -26,8 +26,9 @@ _SCRIPTS = paths.REPO / "tests" / "package"
 _TAP = paths.REPO / "tests" / "vm" / "guest" / "lib.sh"
 _TREE = paths.BUILD / "package-test"
 _FLAVOURS = (kernel.FLAVOUR, "amd64")
-# For one boot, on a loaded machine without KVM.
+# For one boot, on a loaded machine without KVM: systemd would give up after 90 seconds without a device, or a service.
 _TIMEOUT = 900.0
+_PATIENCE = "systemd.default_device_timeout_sec=600 systemd.default_timeout_start_sec=600"
 _GIGABYTES = 4.0
 
 # Runs in namespaces of its own: $1 is the tree, $2 what goes to /tmp/package there.
@@ -115,7 +116,7 @@ class System:
     def boot(self, name: str, release: str, expected: str, state: str) -> None:
         """Boot it, and look at what is on /dev/pts."""
         machine = Machine(f"package-{name}", setup=self._setup, accel=self._accel, timeout=_TIMEOUT, system=self.tree,
-                          image=self.tree / f"usr/lib/modules/{release}/vmlinuz", append="systemd.show_status=1",
+                          image=self.tree / f"usr/lib/modules/{release}/vmlinuz", append=f"systemd.show_status=1 {_PATIENCE}",
                           env={"RELEASE": release, "EXPECTED": expected, "STATE": state})
         if not machine.image.exists():
             machine.image = self.tree / f"boot/vmlinuz-{release}"
