@@ -119,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("matrix", lambda args: matrix.run(args.kernels, args.keep), "the suite on stock kernels of several suites")
     command.add_argument("--kernels", default=os.environ.get("KERNELS") or "*", help="only those whose names fit; or by name")
     command.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")), help="keep what was made for it")
-    command = add("test-package", lambda args: package_test.run(args.suite), "the Debian package, from its installation to its removal")
+    command = add("test-package", lambda args: package_test.run(args.suite),
+                  "the Debian package, from its installation to its removal")
     command.add_argument("--suite", default=os.environ.get("SUITE") or "trixie", help="of which Debian: trixie, forky or sid")
     command = add("coverage", lambda args: coverage.run(args.jobs), "which lines of src/ the VM jobs execute")
     command.add_argument("--jobs", default=os.environ.get("JOBS") or "*", help="only the jobs whose names fit")

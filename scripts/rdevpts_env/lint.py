@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What no compiler looks at: the pages, the manual and the Debian package are made without a warning, shell scripts are sound, every
-file has a licence. In a Debian root of its own."""
+"""What no compiler looks at: the pages, the manual and the Debian package are made without a warning, shell scripts are sound,
+every file has a licence. In a Debian root of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -2,9 +2,9 @@
 """What KCSAN reports: two accesses to the same memory, one of them a write, that no lock and no marking keeps apart.
 
 The stock kernel has many such, so that its reports do not kill it here; which of them count is decided from the log, when the
-jobs are over. One counts if a function of the module is on the stack of either access. What is left out then is a race of which both
-accesses are in the kernel's own functions, and which is there on C devpts as well: it was seen there by a job of the same
-run, or tests/vm/races.toml has it with a reason. Which accesses are watched is chance: where a race would count that devpts has
+jobs are over. One counts if a function of the module is on the stack of either access. What is left out then is a race of
+which both accesses are in the kernel's own functions, and which is there on C devpts as well: it was seen there by a job of the
+same run, or tests/vm/races.toml has it with a reason. Which accesses are watched is chance: where a race would count that devpts has
 not shown, the job that met it runs there again, before that is said.
 """
 
