@@ -421,7 +421,8 @@ def main() -> int:
     for path in (BOUND, OWN):
         os.mkdir(path)
     run("mount", "--bind", MOUNT, BOUND)
-    return tap.run(empty, traffic, stalls, full, table, flags, foreground, users, transit, closed, hidden, namespaces, multiplexer, churn, gone)
+    return tap.run(empty, traffic, stalls, full, table, flags, foreground, users, transit, closed, hidden, namespaces,
+                   multiplexer, churn, gone)
 
 
 sys.exit(main())
